@@ -1,0 +1,5 @@
+export { migrate, StoreError } from "./migrate.ts";
+export { describeSchema } from "./describe-schema.ts";
+export type { DatabaseAddress, Store, Tx } from "./store.ts";
+export { openStore } from "./store.ts";
+export type { AnchorScopeRow, ArtifactState, ExecutionRow, GrantState, InstallState, Tables } from "./tables.ts";

@@ -1,0 +1,51 @@
+import { readdir, readFile } from "node:fs/promises";
+import pg from "pg";
+import { CodedError } from "#trust";
+import { clientConfig } from "./store.ts";
+import type { DatabaseAddress } from "./store.ts";
+
+const FOLDER = new URL("./migrations/", import.meta.url);
+const LOCK_KEY = 7_305_811;
+
+export class StoreError extends CodedError<"store.newer" | "store.migration"> {
+  override readonly name = "StoreError";
+}
+
+/**
+ * Brings a database to this release's schema as the owner; numbered, forward only, one transaction each, one migrator at a time.
+ * Throws StoreError "store.newer" where the database is ahead of this release, "store.migration" where a file fails.
+ */
+export async function migrate(owner: DatabaseAddress): Promise<void> {
+  const client = new pg.Client(clientConfig(owner));
+  await client.connect();
+  try {
+    await client.query("select pg_advisory_lock($1)", [LOCK_KEY]);
+    await client.query("create table if not exists migration (number integer primary key, name text not null, applied_at timestamptz not null default now())");
+    await applyPending(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function applyPending(client: pg.Client): Promise<void> {
+  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name)).toSorted();
+  const { rows } = await client.query<{ number: number }>("select number from migration order by number");
+  const newest = rows.at(-1)?.number ?? 0;
+  if (newest > files.length)
+    throw new StoreError("store.newer", `cannot use the database: its schema is number ${newest}, this release knows ${files.length}; start the newer release`);
+  for (const name of files.slice(newest)) await applyOne(client, name);
+}
+
+async function applyOne(client: pg.Client, name: string): Promise<void> {
+  const text = await readFile(new URL(name, FOLDER), "utf8");
+  try {
+    await client.query("begin");
+    // The record goes first: a second migrator without the lock would collide here, before any change.
+    await client.query("insert into migration (number, name) values ($1, $2)", [Number(name.slice(0, 4)), name]);
+    await client.query(text);
+    await client.query("commit");
+  } catch (cause) {
+    await client.query("rollback");
+    throw new StoreError("store.migration", `cannot apply migration ${name}`, { cause });
+  }
+}

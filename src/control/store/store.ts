@@ -1,0 +1,48 @@
+import { Kysely, PostgresDialect, sql } from "kysely";
+import type { Transaction } from "kysely";
+import pg from "pg";
+import type { Id } from "#platform";
+import type { Tables } from "./tables.ts";
+
+export type Tx = Transaction<Tables>;
+
+/** Either a unix socket folder (embedded) or a URL; the role is caisson_app in both. */
+export type DatabaseAddress =
+  | { readonly socketFolder: string; readonly port: number; readonly user: string; readonly database: string }
+  | { readonly url: string };
+
+const POOL_SIZE = 8;
+const CONNECT_MS = 5_000;
+const STATEMENT_MS = 30_000;
+
+export interface Store extends AsyncDisposable {
+  /** Rows of that tenant only: row-level security refuses the rest, whatever the query says. */
+  asTenant<T>(tenant: Id<"tenant">, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The system's own work across tenants: ingest, snapshots, keys by their hash. */
+  asSystem<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** A statement that names no tenant: rows under row-level security are invisible. */
+  unscoped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+export function openStore(address: DatabaseAddress): Store {
+  const pool = new pg.Pool({ ...clientConfig(address), max: POOL_SIZE, connectionTimeoutMillis: CONNECT_MS, statement_timeout: STATEMENT_MS });
+  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  pool.on("error", () => {});
+  const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const scoped = <T>(tenant: string, work: (tx: Tx) => Promise<T>) =>
+    database.transaction().execute(async (tx) => {
+      await sql`select set_config('caisson.tenant', ${tenant}, true)`.execute(tx);
+      return work(tx);
+    });
+  return {
+    asTenant: (tenant, work) => scoped(tenant, work),
+    asSystem: (work) => scoped("*", work),
+    unscoped: (work) => database.transaction().execute(work),
+    [Symbol.asyncDispose]: () => database.destroy(),
+  };
+}
+
+export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
+  if ("url" in address) return { connectionString: address.url };
+  return { host: address.socketFolder, port: address.port, user: address.user, database: address.database };
+}

@@ -1,0 +1,41 @@
+/** Every bound of the product, with its unit (interfaces §5). docs/contract.md is generated from this table. */
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+export const limits = {
+  bodyBytes: { value: 10 * MIB, max: 64 * MIB, of: "request or response body, bytes" },
+  headerCount: { value: 64, max: 64, of: "request headers" },
+  headerBytes: { value: 16 * KIB, max: 16 * KIB, of: "request headers in all, bytes" },
+  urlBytes: { value: 8 * KIB, max: 8 * KIB, of: "request target, bytes" },
+  callDeadlineMs: { value: 5_000, max: 300_000, of: "call deadline, milliseconds" },
+  planDeadlineMs: { value: 30_000, max: 30_000, of: "deadline that a plan may allow, milliseconds" },
+  memoryBytes: { value: 64 * MIB, max: 128 * MIB, of: "memory per call summed over the Store, bytes" },
+  logBytes: { value: 64 * KIB, max: 64 * KIB, of: "guest log per call, bytes" },
+  logLines: { value: 256, max: 256, of: "guest log lines per call" },
+  installConcurrency: { value: 32, max: 512, of: "calls at once per install" },
+  tenantConcurrency: { value: 128, max: 512, of: "calls at once per tenant" },
+  sandboxConcurrency: { value: 128, max: 512, of: "calls at once per sandbox process" },
+  queueLength: { value: 256, max: 256, of: "calls waiting per sandbox process" },
+  artifactFiles: { value: 512, max: 512, of: "files of an artifact" },
+  artifactFileBytes: { value: 64 * MIB, max: 64 * MIB, of: "one file of an artifact, bytes" },
+  artifactBytes: { value: 256 * MIB, max: 256 * MIB, of: "all files of an artifact, bytes" },
+  manifestBytes: { value: 4 * MIB, max: 4 * MIB, of: "OCI manifest, bytes" },
+  configBytes: { value: 256 * KIB, max: 256 * KIB, of: "extension config, bytes" },
+  bundleBytes: { value: MIB, max: MIB, of: "signature bundle, bytes" },
+  referrers: { value: 100, max: 100, of: "referrers of one manifest" },
+  jsonDepth: { value: 64, max: 64, of: "nesting of a JSON document" },
+  endpoints: { value: 256, max: 256, of: "endpoints of an extension" },
+  snapshotAgeMs: { value: 15 * 60_000, max: 24 * 3_600_000, of: "age of a snapshot that an edge still serves, milliseconds" },
+  pendingMs: { value: 24 * 3_600_000, max: 24 * 3_600_000, of: "time that a pushed, unjudged artifact is kept, milliseconds" },
+  logKeptMs: { value: 7 * 24 * 3_600_000, max: 7 * 24 * 3_600_000, of: "time that guest log lines are kept, milliseconds" },
+  documentBytes: { value: 16 * MIB, max: 16 * MIB, of: "signed document of ours (a snapshot), bytes" },
+  apiBodyBytes: { value: MIB, max: MIB, of: "request body of the management API, bytes" },
+} as const satisfies Record<string, Bound>;
+
+export interface Bound {
+  /** The default. */
+  readonly value: number;
+  /** What configuration may raise it to. */
+  readonly max: number;
+  readonly of: string;
+}

@@ -1,0 +1,10 @@
+export type { Clock } from "./clock.ts";
+export { fixedClock, systemClock } from "./clock.ts";
+export { ConfigError, EnvReader } from "./env-reader.ts";
+export type { Id, IdKind } from "./ids.ts";
+export { newId, parseId } from "./ids.ts";
+export type { Log, LogFields } from "./log.ts";
+export { jsonLog } from "./log.ts";
+export { endWithParent } from "./lifeline.ts";
+export { writeFileDurably } from "./durable-file.ts";
+export { dataFolder, runtimeFolder } from "./folders.ts";

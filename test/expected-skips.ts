@@ -1,0 +1,18 @@
+import { existsSync } from "node:fs";
+
+export interface ExpectedSkip {
+  /** The test's full name, as vitest prints it. */
+  readonly test: string;
+  readonly reason: string;
+  /** True only where the reason holds: elsewhere the skip is a failure. */
+  when(): boolean;
+}
+
+/** The only skips that a green run may hold. */
+export const expectedSkips: readonly ExpectedSkip[] = [
+  {
+    test: "the public test corpora are present",
+    reason: "the corpora are not part of the repository; put them at ../shared/corpora to run the conformance suites",
+    when: () => !existsSync("../shared/corpora"),
+  },
+];
