@@ -1,0 +1,106 @@
+//! A single-threaded executor: fibers of guests take turns, at most one epoch tick each.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use rustix::time::{ClockId, clock_gettime};
+
+type Task<T> = Pin<Box<dyn Future<Output = T>>>;
+
+struct TaskWaker {
+    id: u64,
+    queued: AtomicBool,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::Relaxed) {
+            self.ready.lock().unwrap_or_else(|e| e.into_inner()).push_back(self.id);
+        }
+    }
+}
+
+struct Slot<T> {
+    task: Task<T>,
+    flag: Arc<TaskWaker>,
+    waker: Waker,
+}
+
+pub enum Polled<T> {
+    Pending,
+    Done(T),
+    /// The task panicked; it is gone.
+    Panicked,
+}
+
+pub struct Executor<T> {
+    tasks: HashMap<u64, Slot<T>>,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+    /// Never polled yet: they alternate with the woken ones, so that looping guests do not hold up a short call.
+    fresh: VecDeque<u64>,
+    fresh_next: bool,
+}
+
+impl<T> Executor<T> {
+    pub fn new() -> Self {
+        Executor { tasks: HashMap::new(), ready: Arc::default(), fresh: VecDeque::new(), fresh_next: true }
+    }
+
+    pub fn insert(&mut self, id: u64, task: impl Future<Output = T> + 'static) {
+        let flag = Arc::new(TaskWaker { id, queued: AtomicBool::new(false), ready: self.ready.clone() });
+        let waker = Waker::from(flag.clone());
+        self.tasks.insert(id, Slot { task: Box::pin(task), flag, waker });
+        self.fresh.push_back(id);
+    }
+
+    /// Drops the task where it stands; Wasmtime unwinds its fiber.
+    pub fn remove(&mut self, id: u64) -> bool {
+        self.tasks.remove(&id).is_some()
+    }
+
+    pub fn has_ready(&self) -> bool {
+        !self.fresh.is_empty() || !self.ready.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
+    }
+
+    pub fn next_ready(&mut self) -> Option<u64> {
+        self.fresh_next = !self.fresh_next;
+        let fresh_first = !self.fresh_next;
+        if fresh_first && let Some(id) = self.fresh.pop_front() {
+            return Some(id);
+        }
+        let woken = self.ready.lock().unwrap_or_else(|e| e.into_inner()).pop_front();
+        woken.or_else(|| self.fresh.pop_front())
+    }
+
+    /// Polls one task and says how many microseconds of processor time that took; `None` for an unknown id.
+    pub fn poll(&mut self, id: u64) -> Option<(Polled<T>, u64)> {
+        let slot = self.tasks.get_mut(&id)?;
+        slot.flag.queued.store(false, Ordering::Relaxed);
+        let before = thread_cpu_micros();
+        let mut context = Context::from_waker(&slot.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| slot.task.as_mut().poll(&mut context)));
+        let spent = thread_cpu_micros().saturating_sub(before);
+        let polled = match polled {
+            Ok(Poll::Pending) => return Some((Polled::Pending, spent)),
+            Ok(Poll::Ready(value)) => Polled::Done(value),
+            Err(_) => Polled::Panicked,
+        };
+        self.tasks.remove(&id);
+        Some((polled, spent))
+    }
+}
+
+fn thread_cpu_micros() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
+}
