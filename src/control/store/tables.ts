@@ -8,6 +8,7 @@ export interface Tables {
   tenant: { id: string; name: string; created_at: Date };
   api_key: { tenant_id: string; id: string; name: string; hash: Buffer; actions: string[]; created_at: Date; revoked_at: Date | null };
   operator_key: { id: string; hash: Buffer; created_at: Date; revoked_at: Date | null };
+  edge: { id: string; kind: "gateway" | "runner"; hash: Buffer; created_at: Date; revoked_at: Date | null };
   publisher: { name: string; tenant_id: string; created_at: Date };
   trust_anchor: {
     spki: string;

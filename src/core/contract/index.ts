@@ -18,3 +18,18 @@ export {
   MANIFEST_MEDIA_TYPE,
   TITLE_ANNOTATION,
 } from "./media-types.ts";
+export type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "./operation.ts";
+export { operations } from "./operations.ts";
+export type { ApiAddress } from "./client.ts";
+export { ApiError, call } from "./client.ts";
+export type { ArtifactManifest, BlobReference, FileLayer } from "./artifact-manifest.ts";
+export { buildArtifactManifest, isBlob, parseArtifactManifest } from "./artifact-manifest.ts";
+export type { ComponentNames } from "./component-imports.ts";
+export { ComponentError, readComponentNames } from "./component-imports.ts";
+export { capabilityInterfaces, parseToolchainImports, unaskedImports } from "./capability-imports.ts";
+export type { Grant, GrantLimits } from "./grant.ts";
+export { grantHandle, handleHex, openGrant, parseHandle, sealGrant } from "./grant.ts";
+export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./snapshot.ts";
+export { openSnapshot, sealSnapshot } from "./snapshot.ts";
+export type { ExecutionOutcome, ExecutionRecord, LogRecord, Usage } from "./records.ts";
+export { executionOutcomes, MAX_BATCH_BYTES, parseExecutionBatch, parseLogBatch, usageFields } from "./records.ts";

@@ -26,6 +26,15 @@ create table operator_key (
   revoked_at timestamptz
 );
 
+-- A gateway or runner that may hold the line to control.
+create table edge (
+  id uuid primary key,
+  kind text not null check (kind in ('gateway', 'runner')),
+  hash bytea not null unique check (length(hash) = 32),
+  created_at timestamptz not null,
+  revoked_at timestamptz
+);
+
 create table publisher (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,38}$'),
   tenant_id uuid not null references tenant (id),

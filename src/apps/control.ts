@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { logKeyOf, noteSigner } from "#trust";
+import { parseToolchainImports } from "#contract";
+import { dataFolder, endWithParent, EnvReader, jsonLog, systemClock } from "#platform";
+import { migrate, openStore } from "#store";
+import { openLog } from "#log";
+import { BlobStore, openKeys, TrustRoots } from "#registry";
+import type { ControlKeys, RegistryParts } from "#registry";
+import { startControlApi } from "#api";
+import { enrolEdge, setOperatorKey } from "#tenants";
+import { developmentSecrets } from "./development-secrets.ts";
+import { untilStopped } from "./until-stopped.ts";
+
+const ORIGIN = "caisson.local/artifacts";
+const TOOLCHAIN_IMPORTS = fileURLToPath(new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url));
+
+interface ControlConfig {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly socketFolder: string;
+  readonly trustBundle: string | null;
+}
+
+function readControlConfig(env: Readonly<Record<string, string | undefined>>): ControlConfig {
+  const reader = new EnvReader(env);
+  return reader.done({
+    data: dataFolder(env),
+    host: "127.0.0.1",
+    port: reader.int("CAISSON_PORT", { min: 0, max: 65_000, default: 8_700 }),
+    socketFolder: reader.required("CAISSON_PG_SOCKET"),
+    trustBundle: reader.optional("SIGNING_TRUST_BUNDLE"),
+  });
+}
+
+async function main(): Promise<void> {
+  endWithParent();
+  const log = jsonLog("control");
+  const config = readControlConfig(process.env);
+  const keys = await openKeys(join(config.data, "keys"));
+  const database = (user: string) => ({ socketFolder: config.socketFolder, port: 5432, user, database: "caisson" });
+  await migrate(database("caisson_owner"));
+  await using store = openStore(database("caisson_app"));
+  const logFolder = join(config.data, "logs/artifacts");
+  await using artifactLog = await openLog({ dir: logFolder, origin: ORIGIN, signer: keys.artifactLog, dedup: true });
+  const registry = await openRegistry(config, keys, store, artifactLog);
+  await using api = await startControlApi({ registry, log, logFolder }, config);
+  await enrolDevelopment(config.data, registry, api.url);
+  log.info("control.ready", { url: api.url });
+  process.send?.({ ready: api.url });
+  await untilStopped();
+}
+
+async function openRegistry(config: ControlConfig, keys: ControlKeys, store: RegistryParts["store"], log: RegistryParts["log"]): Promise<RegistryParts> {
+  const logKey = logKeyOf(noteSigner(ORIGIN, keys.artifactLog).verifierKey, new Date("2020-01-01T00:00:00Z"));
+  const bundlePem = config.trustBundle === null ? null : await bundleText(config.trustBundle);
+  return {
+    store,
+    clock: systemClock,
+    blobs: await BlobStore.open(join(config.data, "oci")),
+    keys,
+    trust: await TrustRoots.open({ store, clock: systemClock, signer: keys.trustRoot, logs: [logKey], bundlePem }),
+    log,
+    logKey,
+    toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
+  };
+}
+
+/** `SIGNING_TRUST_BUNDLE` is PEM text or the path of a PEM file. */
+async function bundleText(value: string): Promise<string> {
+  return value.includes("-----BEGIN") ? value : readFile(value, "utf8");
+}
+
+/** The operator's key and the edges of this machine lie in the data folder, so that every start has the same ones. */
+async function enrolDevelopment(data: string, registry: RegistryParts, url: string): Promise<void> {
+  const secrets = await developmentSecrets(data, url, registry.keys);
+  await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
+  await enrolEdge(registry.store, registry.clock, "gateway", secrets.gatewayToken);
+  await enrolEdge(registry.store, registry.clock, "runner", secrets.runnerToken);
+}
+
+await main();

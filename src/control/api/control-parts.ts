@@ -1,0 +1,13 @@
+import type { Log } from "#platform";
+import type { RegistryParts } from "#registry";
+import type { EdgeLines } from "./edge-lines.ts";
+
+/** What the routes work with. */
+export interface ControlParts {
+  readonly registry: RegistryParts;
+  readonly log: Log;
+}
+
+export interface RouteParts extends ControlParts {
+  readonly lines: EdgeLines;
+}

@@ -1,0 +1,74 @@
+import type { ServerResponse } from "node:http";
+import { documentTimes, encodeBase64 } from "#trust";
+import { sealSnapshot } from "#contract";
+import { buildSnapshot } from "#registry";
+import type { RegistryParts } from "#registry";
+import type { Log } from "#platform";
+
+const HEARTBEAT_MS = 250;
+const SNAPSHOT_VALID_MS = 24 * 3_600_000;
+const RESEAL_MS = 30_000;
+
+/** The long stream control → edge: trust root, snapshot, heartbeats; a JSON object per line. */
+export class EdgeLines implements AsyncDisposable {
+  readonly #parts: RegistryParts;
+  readonly #log: Log;
+  readonly #open = new Set<ServerResponse>();
+  readonly #beat: NodeJS.Timeout;
+  readonly #reseal: NodeJS.Timeout;
+  #snapshot: Uint8Array | null = null;
+  #sealing: Promise<void> = Promise.resolve();
+
+  constructor(parts: RegistryParts, log: Log) {
+    this.#parts = parts;
+    this.#log = log;
+    this.#beat = setInterval(() => this.#sendAll({ kind: "heartbeat" }), HEARTBEAT_MS);
+    // Sealed again before it is old, so that an edge's snapshot is fresh while control is up.
+    this.#reseal = setInterval(() => void this.changed(), RESEAL_MS);
+  }
+
+  async attach(response: ServerResponse): Promise<void> {
+    if (this.#snapshot === null) await this.changed();
+    response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+    this.#open.add(response);
+    response.on("close", () => this.#open.delete(response));
+    send(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
+    if (this.#snapshot !== null) send(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
+  }
+
+  /** Seals a new snapshot and sends it; calls that come meanwhile are answered in order. */
+  changed(): Promise<void> {
+    this.#sealing = this.#sealing.then(() => this.#sealAndSend()).catch((error: unknown) => this.#log.error("snapshot.failed", { reason: String(error) }));
+    return this.#sealing;
+  }
+
+  trustChanged(): void {
+    this.#sendAll({ kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
+  }
+
+  async #sealAndSend(): Promise<void> {
+    const snapshot = await buildSnapshot(this.#parts);
+    const now = this.#parts.clock.now();
+    this.#snapshot = sealSnapshot(snapshot, documentTimes(now, new Date(now.getTime() + SNAPSHOT_VALID_MS)), this.#parts.keys.state);
+    this.#sendAll({ kind: "snapshot", document: encodeBase64(this.#snapshot) });
+  }
+
+  #sendAll(line: object): void {
+    for (const response of this.#open) send(response, line);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#beat);
+    clearInterval(this.#reseal);
+    for (const response of this.#open) response.end();
+    await this.#sealing;
+  }
+}
+
+const MAX_UNSENT_BYTES = 64 * 1_048_576;
+
+function send(response: ServerResponse, line: object): void {
+  // An edge that reads nothing is cut off: it comes back and gets the newest snapshot.
+  if (response.writableLength > MAX_UNSENT_BYTES) response.destroy();
+  else response.write(`${JSON.stringify(line)}\n`);
+}

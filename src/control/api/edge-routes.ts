@@ -1,0 +1,38 @@
+import type { FastifyInstance } from "fastify";
+import { ObjectReader, parseStrictJson } from "#trust";
+import { MAX_BATCH_BYTES, parseExecutionBatch, parseHandle, parseLogBatch } from "#contract";
+import { ingestExecutions, ingestLogs } from "#executions";
+import { recordBuild } from "#registry";
+import { authenticate, requireMay } from "./authenticate.ts";
+import type { RouteParts } from "./control-parts.ts";
+
+/** The line between control and its edges: only an enrolled edge's token opens it. */
+export function serveEdges(app: FastifyInstance, { registry, lines }: RouteParts): void {
+  const edges = (scope: FastifyInstance) => {
+    scope.addHook("onRequest", async (request) => requireMay(await authenticate(registry.store, request), "edge:link", { tenant: null }));
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: MAX_BATCH_BYTES }, (_request, body, done) => done(null, body));
+    scope.get("/v1/edge/stream", async (_request, reply) => {
+      reply.hijack();
+      await lines.attach(reply.raw);
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
+      await ingestExecutions(registry.store, parseExecutionBatch(body));
+      return {};
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/logs", async ({ body }) => {
+      await ingestLogs(registry.store, parseLogBatch(body));
+      return {};
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/builds", async ({ body }) => {
+      const reader = ObjectReader.of(parseStrictJson(body, { maxBytes: 65_536 }), "build report");
+      const handle = parseHandle(reader.string("handle", { pattern: /^[0-9a-f]{32}$/ }));
+      const failure = reader.optionalString("failure", { max: 2_000 });
+      reader.end();
+      await recordBuild(registry, Buffer.from(handle), failure ?? null);
+      await lines.changed();
+      return {};
+    });
+  };
+  app.register(async (scope) => edges(scope));
+}

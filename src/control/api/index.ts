@@ -1,0 +1,2 @@
+export type { ControlApi, ControlParts } from "./server.ts";
+export { startControlApi } from "./server.ts";

@@ -1,0 +1,59 @@
+import Fastify from "fastify";
+import type { FastifyInstance } from "fastify";
+import { newId } from "#platform";
+import { problemOf } from "./api-error.ts";
+import type { ControlParts } from "./control-parts.ts";
+import { EdgeLines } from "./edge-lines.ts";
+import { serveEdges } from "./edge-routes.ts";
+import { serveLogFiles } from "./log-routes.ts";
+import { serveManagement } from "./management-routes.ts";
+import { serveRegistry } from "./registry-routes.ts";
+
+export type { ControlParts } from "./control-parts.ts";
+
+export interface ControlApi extends AsyncDisposable {
+  readonly url: string;
+}
+
+const HEADERS_BYTES = 16 * 1_024;
+
+/** Control's one HTTP server: management API, registry, line to the edges, log files. */
+export async function startControlApi(parts: ControlParts & { readonly logFolder: string }, listen: { readonly host: string; readonly port: number }): Promise<ControlApi> {
+  const lines = new EdgeLines(parts.registry, parts.log);
+  const app = Fastify({
+    genReqId: () => newId("request"),
+    forceCloseConnections: true,
+    http: { maxHeaderSize: HEADERS_BYTES },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  });
+  app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  app.setErrorHandler(async (error, request, reply) => {
+    const { status, body } = problemOf(error, request.id);
+    if (status >= 500) parts.log.error("request.failed", { requestId: request.id, url: request.url, reason: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    return reply.status(status).header("content-type", "application/problem+json").send(body);
+  });
+  app.setNotFoundHandler(async (request, reply) => reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)));
+  serveManagement(app, { ...parts, lines });
+  serveEdges(app, { ...parts, lines });
+  serveRegistry(app, { ...parts, lines });
+  serveLogFiles(app, parts.logFolder);
+  const url = await listenAt(app, listen);
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      await lines[Symbol.asyncDispose]();
+      await app.close();
+    },
+  };
+}
+
+function notFound(requestId: string): object {
+  return { type: "about:blank", title: "no such route", status: 404, code: "route.unknown", requestId };
+}
+
+async function listenAt(app: FastifyInstance, listen: { readonly host: string; readonly port: number }): Promise<string> {
+  await app.listen(listen);
+  const address = app.server.address();
+  const port = typeof address === "object" && address !== null ? address.port : listen.port;
+  return `http://${listen.host}:${port}`;
+}

@@ -1,0 +1,2 @@
+export type { ExecutionView, LogLineView } from "./executions.ts";
+export { findExecution, ingestExecutions, ingestLogs, listLogLines, sweepLogs } from "./executions.ts";

@@ -1,0 +1,20 @@
+import type { LogKey } from "#trust";
+import type { Clock } from "#platform";
+import type { TileLog } from "#log";
+import type { Store } from "#store";
+import type { BlobStore } from "./blob-store.ts";
+import type { ControlKeys } from "./keystore.ts";
+import type { TrustRoots } from "./trust-roots.ts";
+
+/** What the registry's doors work with. */
+export interface RegistryParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly blobs: BlobStore;
+  readonly keys: ControlKeys;
+  readonly trust: TrustRoots;
+  readonly log: Pick<TileLog, "append">;
+  readonly logKey: LogKey;
+  /** `package:interface` names that toolchains import (sdk/wit/toolchain-imports.txt). */
+  readonly toolchainImports: ReadonlySet<string>;
+}

@@ -1,0 +1,15 @@
+export type { ApiKeyRecord } from "./api-keys.ts";
+export {
+  createApiKey,
+  enrolEdge,
+  listApiKeys,
+  newEdgeToken,
+  newSecret,
+  parseTenantId,
+  principalOf,
+  revokeApiKey,
+  setOperatorKey,
+} from "./api-keys.ts";
+export { TenantError } from "./tenant-error.ts";
+export type { Tenant } from "./tenants.ts";
+export { createPublisher, createTenant, findTenant, listTenants, publisherOwner } from "./tenants.ts";

@@ -1,0 +1,7 @@
+import { CodedError } from "#trust";
+
+export class TenantError extends CodedError<
+  "tenant.unknown" | "tenant.exists" | "key.unknown" | "publisher.unknown" | "publisher.exists"
+> {
+  override readonly name = "TenantError";
+}

@@ -1,0 +1,61 @@
+import type { Endpoint, Snapshot, SnapshotInstall, SnapshotKey } from "#contract";
+
+/** A snapshot made ready for one look-up per step of a request. */
+export interface RoutingTable {
+  readonly epoch: number;
+  keyByHash(hashHex: string): SnapshotKey | undefined;
+  install(tenant: string, extension: string): RoutedInstall | undefined;
+}
+
+export interface RoutedInstall extends SnapshotInstall {
+  readonly handleBytes: Uint8Array;
+  readonly routes: readonly Route[];
+}
+
+interface Route {
+  readonly endpoint: Endpoint;
+  readonly segments: readonly string[];
+}
+
+export function routingTable(snapshot: Snapshot): RoutingTable {
+  const keys = new Map(snapshot.keys.map((key) => [key.hash, key]));
+  const installs = new Map(snapshot.installs.map((install) => [`${install.tenant} ${install.extension}`, routed(install)]));
+  return {
+    epoch: snapshot.epoch,
+    keyByHash: (hash) => keys.get(hash),
+    install: (tenant, extension) => installs.get(`${tenant} ${extension}`),
+  };
+}
+
+function routed(install: SnapshotInstall): RoutedInstall {
+  const routes = install.endpoints.map((endpoint) => ({ endpoint, segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/") }));
+  return { ...install, handleBytes: Buffer.from(install.handle, "hex"), routes };
+}
+
+export interface RouteMatch {
+  readonly endpoint: Endpoint;
+  readonly params: readonly (readonly [string, string])[];
+}
+
+/** Exact method, equal segments; a plain segment goes before a `:parameter` because the manifest's order decides. */
+export function matchEndpoint(install: RoutedInstall, method: string, segments: readonly string[]): RouteMatch | null {
+  for (const route of install.routes) {
+    if (route.endpoint.method !== method || route.segments.length !== segments.length) continue;
+    const params = matchSegments(route.segments, segments);
+    if (params !== null) return { endpoint: route.endpoint, params };
+  }
+  return null;
+}
+
+const NO_PARAMS: readonly (readonly [string, string])[] = [];
+
+function matchSegments(wanted: readonly string[], given: readonly string[]): readonly (readonly [string, string])[] | null {
+  let params: [string, string][] | null = null;
+  for (let i = 0; i < wanted.length; i++) {
+    const pattern = wanted[i] ?? "";
+    const segment = given[i] ?? "";
+    if (pattern.startsWith(":")) (params ??= []).push([pattern.slice(1), segment]);
+    else if (pattern !== segment) return null;
+  }
+  return params ?? NO_PARAMS;
+}

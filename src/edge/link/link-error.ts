@@ -1,0 +1,5 @@
+import { CodedError } from "#trust";
+
+export class LinkError extends CodedError<"enrolment.invalid" | "link.refused" | "snapshot.rollback" | "trust-root.rollback" | "spool.full"> {
+  override readonly name = "LinkError";
+}
