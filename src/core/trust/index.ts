@@ -151,6 +151,27 @@ export {
   MAX_PROOF_HASHES,
   nodeHash,
 } from "./merkle.ts";
+export {
+  decodeEntries,
+  decodeHashes,
+  encodeEntries,
+  entriesPath,
+  hashOver,
+  MAX_ENTRY_BYTES,
+  TILE_LEVELS,
+  TILE_WIDTH,
+  tilePath,
+} from "./tile.ts";
+export { TreeHasher } from "./tree-hasher.ts";
+export {
+  foldNodes,
+  perfectNodes,
+  planConsistency,
+  planInclusion,
+  type ProofPart,
+  type TreeNode,
+} from "./proof-plan.ts";
+export { checkLog, runLogCheck, type LogCheck, type LogReport } from "./check-log.ts";
 export { Verified } from "./verified.ts";
 export type { LogPosition } from "./verify-log-entry.ts";
 export {

@@ -147,6 +147,11 @@ function walkSubtree(
   root: Uint8Array,
   code: "consistency.invalid",
 ): void {
+  if (span.start === 0n && span.end === span.size) {
+    if (proof.length > 0 || !equalBytes(subtreeRoot, root))
+      refuse(code, "the whole tree has one root and no proof");
+    return;
+  }
   const at: Climb = { first: span.start, last: span.end - 1n, tree: span.size - 1n };
   if (at.last === at.tree) while (at.first !== at.last) climb(at);
   else while (at.first !== at.last && odd(at.last)) climb(at);

@@ -157,7 +157,7 @@ export function signNote(text: string, signers: readonly NoteSigner[]): Uint8Arr
 
 /**
  * Splits a note: the text ends at the *last* empty line, signatures follow. Nothing is verified yet.
- * bytes: attacker-controlled, at most MAX_NOTE_BYTES. Throws TrustError "note.malformed", "utf8.malformed".
+ * bytes: attacker-controlled, at most MAX_NOTE_BYTES. Throws TrustError "note.malformed", "utf8.malformed", "base64.malformed".
  */
 export function parseNote(bytes: Uint8Array): ParsedNote {
   if (bytes.length > MAX_NOTE_BYTES)

@@ -47,6 +47,7 @@ export const TRUST_CODES = [
   "log.inclusion",
   "log.checkpoint",
   "log.window",
+  "log.duplicate",
   "anchors.malformed",
   "anchors.private-key",
   "anchors.unknown-label",

@@ -24,7 +24,7 @@ export interface LogPosition {
 /**
  * Proves that the envelope's signature is an entry of a log that the trust root names: every entry of the bundle must
  * hold, and there must be one. entries: attacker-controlled.
- * Throws TrustError "log.missing", "log.unknown", "log.window", "log.entry-mismatch", "log.checkpoint", "log.inclusion".
+ * Throws TrustError "log.missing", "log.duplicate", "log.unknown", "log.window", "log.entry-mismatch", "log.checkpoint", "log.inclusion".
  */
 export function verifyLogEntries(
   bundle: Bundle,
@@ -34,6 +34,8 @@ export function verifyLogEntries(
   now: Date,
 ): LogPosition {
   const positions = bundle.entries.map((entry) => verifyLogEntry(entry, envelope, key, logs, now));
+  if (new Set(positions.map((at) => `${at.origin} ${at.index}`)).size !== positions.length)
+    throw new TrustError("log.duplicate", "cannot accept a bundle that holds one log entry twice");
   const [first] = positions;
   if (first === undefined)
     throw new TrustError(
