@@ -67,7 +67,13 @@ test("openDocument() refuses a changed payload and a second signature", () => {
   expect(open({ ...envelope, more: 1 })).toBe("envelope.malformed");
 });
 
-test("sealDocument() refuses a body without its times", () => {
+test("sealDocument() refuses a body without its times, and one that no reader would accept", () => {
+  expect(refusal(() => sealDocument("fence", { ...TIMES, epoch: 2 ** 53 - 1 }, SIGNER))).toBe(
+    "accepted",
+  );
+  expect(refusal(() => sealDocument("fence", { ...TIMES, epoch: 2 ** 53 }, SIGNER))).toBe(
+    "json.number",
+  );
   expect(
     refusal(() => sealDocument("fence", { ...TIMES, expiresAt: TIMES.issuedAt }, SIGNER)),
   ).toBe("document.malformed");

@@ -69,11 +69,14 @@ export function documentTimes(
   };
 }
 
-/** Signs a body as a DSSE envelope over RFC 8785 JSON. Throws TrustError "document.malformed", "json.not-canonical". */
+/** Signs a body as a DSSE envelope over RFC 8785 JSON. Throws TrustError "document.malformed", "json.not-canonical", "json.number". */
 export function sealDocument(kind: DocumentKind, body: DocumentBody, signer: Signer): Uint8Array {
   const reader = ObjectReader.of(body, kind);
   readTimes(reader);
-  return serializeEnvelope(signEnvelope(documentPayloadType(kind), canonicalJson(body), signer));
+  const payload = canonicalJson(body);
+  // An integer beyond 2^53 − 1 has a canonical form that no reader accepts: better refused here than at every edge.
+  parseStrictJson(payload, { maxBytes: MAX_ENVELOPE_BYTES });
+  return serializeEnvelope(signEnvelope(documentPayloadType(kind), payload, signer));
 }
 
 /**

@@ -9,6 +9,12 @@ import { parseStrictJson } from "./strict-json.ts";
 const parse = (text: string | Uint8Array, maxBytes = 100_000) =>
   parseStrictJson(typeof text === "string" ? writeUtf8(text) : text, { maxBytes });
 
+/** Integers are spelt without an exponent below 1e21: those beyond 2^53 − 1 are refused, and left out here. */
+function numbersOf(value: unknown): number[] {
+  if (typeof value === "number") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(numbersOf) : [];
+}
+
 test("parseStrictJson() gives what JSON.parse gives for any I-JSON value", () => {
   fc.assert(
     fc.property(
@@ -17,7 +23,12 @@ test("parseStrictJson() gives what JSON.parse gives for any I-JSON value", () =>
       (value, space) => {
         const text = JSON.stringify(value, null, space);
         fc.pre(!text.includes('"__proto__"') && text.isWellFormed() && !/\\ud[89a-f]/i.test(text));
-        fc.pre(!/(?<![.\deE+-])\d{16,}(?![.\deE])/.test(text.replace(/"(?:[^"\\]|\\.)*"/g, '""')));
+        fc.pre(
+          numbersOf(value).every(
+            (number) =>
+              Number.isSafeInteger(number) || !Number.isInteger(number) || Math.abs(number) >= 1e21,
+          ),
+        );
         expect(parse(text)).toEqual(JSON.parse(text));
       },
     ),
