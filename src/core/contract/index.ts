@@ -33,3 +33,61 @@ export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./sn
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
 export type { ExecutionOutcome, ExecutionRecord, LogRecord, Usage } from "./records.ts";
 export { executionOutcomes, MAX_BATCH_BYTES, parseExecutionBatch, parseLogBatch, usageFields } from "./records.ts";
+export {
+  DATA_CHUNK_BYTES,
+  FLAG_ANSWER,
+  FLAG_LAST,
+  frameBounds,
+  frameTypes,
+  HEADER_BYTES,
+  INITIAL_CREDIT_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_PAYLOAD_BYTES,
+  PROTOCOL_VERSION,
+} from "./frames/frames.ts";
+export type { FrameType } from "./frames/frames.ts";
+export { FrameError } from "./frames/frame-error.ts";
+export { FrameDecoder } from "./frames/frame-decoder.ts";
+export { FrameWriter } from "./frames/frame-writer.ts";
+export type { CallOutcome, CallResult, CallUsage, CancelReason, HeaderList, HelloFrame, OpenFrame, ResponseFrame } from "./frames/messages.ts";
+export {
+  callOutcomes,
+  readCancel,
+  readCredit,
+  readEmpty,
+  readHello,
+  readNonce,
+  readOpen,
+  readResponse,
+  readResult,
+  writeCancel,
+  writeCredit,
+  writeData,
+  writeEmpty,
+  writeHello,
+  writeNonce,
+  writeOpen,
+  writeResponse,
+  writeResult,
+} from "./frames/messages.ts";
+export type { GrantFrame, GuestLogLine, HaltedFrame, HaltFrame, LoadFrame, LogFrame, LogLevel, ReasonFrame } from "./frames/parent-messages.ts";
+export {
+  capabilityBits,
+  logLevels,
+  readGrant,
+  readHalt,
+  readHalted,
+  readHandle,
+  readLoad,
+  readLoaded,
+  readLog,
+  readReason,
+  writeGrant,
+  writeHalt,
+  writeHalted,
+  writeLoad,
+  writeLoaded,
+  writeLog,
+  writeReason,
+  writeUngrant,
+} from "./frames/parent-messages.ts";

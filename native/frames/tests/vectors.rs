@@ -1,0 +1,199 @@
+//! The vectors that the TypeScript codec reads too.
+
+use caisson_frames::*;
+use serde_json::{Value, json};
+
+fn vectors(file: &str) -> Vec<Value> {
+    let path = format!("{}/../../test/vectors/frames/{file}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+/// Fields as the vectors name them, and the frame written again from what was read.
+fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
+    let mut out = Vec::new();
+    let o = &mut out;
+    let (payload, flags, stream) = (frame.payload, frame.flags, frame.stream);
+    let raw = |o: &mut Vec<u8>| write_frame(o, frame.kind, flags, stream, |w| w.bytes(payload));
+    let empty = || if payload.is_empty() { Ok(()) } else { Err(FrameError::Trailing) };
+    let fields = match frame.kind {
+        Kind::Hello => {
+            let h = Hello::decode(payload, flags)?;
+            h.encode(o, flags);
+            json!({"version": h.version, "maxFrame": h.max_frame, "credit": h.credit, "proof": hex(&h.proof), "lockdown": h.lockdown, "wit": h.wit})
+        }
+        Kind::Open => {
+            let f = Open::decode(payload)?;
+            f.encode(o, stream, flags);
+            json!({"execution": hex(&f.execution), "handle": hex(&f.handle), "deadlineMicros": f.deadline_micros, "memoryBytes": f.memory_bytes,
+                "responseBytes": f.response_bytes, "principal": f.principal, "method": f.method, "path": f.path, "query": f.query,
+                "params": f.params, "headers": f.headers})
+        }
+        Kind::Data => {
+            raw(o);
+            json!({"bytes": hex(payload)})
+        }
+        Kind::End | Kind::Drain | Kind::Done | Kind::Unload => {
+            empty()?;
+            raw(o);
+            json!({})
+        }
+        Kind::Credit => {
+            let bytes = decode_credit(payload)?;
+            encode_credit(o, stream, bytes);
+            json!({ "bytes": bytes })
+        }
+        Kind::Cancel => {
+            let reason = decode_cancel(payload)?;
+            write_frame(o, Kind::Cancel, 0, stream, |w| w.u8(reason as u8));
+            json!({"reason": format!("{reason:?}").to_lowercase()})
+        }
+        Kind::Result => {
+            let r = CallResult::decode(payload)?;
+            r.encode(o, stream);
+            let u = &r.usage;
+            let outcome = if r.outcome == Outcome::ResponseInvalid {
+                "response-invalid".into()
+            } else {
+                format!("{:?}", r.outcome).to_lowercase()
+            };
+            json!({"outcome": outcome, "rung": r.rung, "code": r.code, "usage": {"wallUs": u.wall_micros, "queueUs": u.queue_micros,
+                "cpuUs": u.cpu_micros, "peakMemoryBytes": u.peak_memory_bytes, "bytesIn": u.body_in_bytes, "bytesOut": u.body_out_bytes,
+                "logBytes": u.log_bytes, "logLines": u.log_lines, "droppedLogLines": u.dropped_log_lines}})
+        }
+        Kind::Response => {
+            let r = Response::decode(payload)?;
+            r.encode(o, stream, flags);
+            json!({"status": r.status, "headers": r.headers})
+        }
+        Kind::Halt if flags == FLAG_ANSWER => {
+            let h = Halted::decode(payload)?;
+            h.encode(o, stream);
+            json!({"epoch": h.epoch, "refused": h.refused, "unqueued": h.unqueued, "killed": h.killed})
+        }
+        Kind::Halt => {
+            let h = Halt::decode(payload)?;
+            h.encode(o, stream);
+            json!({"handle": h.handle.map(|x| hex(&x)), "epoch": h.epoch})
+        }
+        Kind::Ping | Kind::Pong => {
+            let nonce = decode_nonce(payload)?;
+            raw(o);
+            json!({"nonce": hex(&nonce)})
+        }
+        Kind::Load => {
+            let l = Load::decode(payload)?;
+            l.encode(o, stream);
+            json!({"sha256": hex(&l.sha256), "size": l.size})
+        }
+        Kind::Loaded => {
+            let bits = decode_loaded(payload)?;
+            encode_loaded(o, stream, bits);
+            json!({ "capabilities": bits })
+        }
+        Kind::Refused | Kind::Close => {
+            let r = Reason::decode(payload)?;
+            r.encode(o, frame.kind, stream);
+            json!({"code": r.code, "message": r.message})
+        }
+        Kind::Grant => {
+            let g = Grant::decode(payload)?;
+            g.encode(o, stream);
+            json!({"handle": hex(&g.handle), "load": g.load, "capabilities": g.capabilities, "memoryBytes": g.memory_bytes,
+                "deadlineMs": g.deadline_ms, "requestBytes": g.request_bytes, "responseBytes": g.response_bytes, "logBytes": g.log_bytes,
+                "logLines": g.log_lines, "concurrency": g.concurrency, "expiresMs": g.expires_ms})
+        }
+        Kind::Ungrant => {
+            let handle = decode_handle(payload)?;
+            raw(o);
+            json!({"handle": hex(&handle)})
+        }
+        Kind::Log => {
+            let l = LogBatch::decode(payload)?;
+            l.encode(o);
+            let levels = ["debug", "info", "warn", "error"];
+            let lines: Vec<Value> = l
+                .lines
+                .iter()
+                .map(|x| {
+                    json!({"execution": hex(&x.execution), "level": levels[x.level as usize],
+                "unixMicros": x.unix_micros, "text": x.text})
+                })
+                .collect();
+            json!({"dropped": l.dropped, "lines": lines})
+        }
+    };
+    Ok((fields, out))
+}
+
+#[test]
+fn readers_and_writers_agree_with_the_valid_vectors() {
+    for vector in vectors("valid.json") {
+        let name = &vector["name"];
+        let bytes = unhex(vector["hex"].as_str().unwrap());
+        let (frame, used) = next_frame(&bytes).unwrap().unwrap_or_else(|| panic!("{name}: incomplete"));
+        assert_eq!(used, bytes.len(), "{name}");
+        assert_eq!(json!(frame.flags), vector["flags"], "{name}");
+        assert_eq!(json!(frame.stream), vector["stream"], "{name}");
+        assert_eq!(format!("{:?}", frame.kind).to_lowercase(), vector["type"].as_str().unwrap(), "{name}");
+        let (fields, again) = read(frame).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        assert_eq!(fields, vector["fields"], "{name}");
+        assert_eq!(hex(&again), hex(&bytes), "{name}");
+    }
+}
+
+#[test]
+fn readers_refuse_the_invalid_vectors_with_their_code() {
+    for vector in vectors("invalid.json") {
+        let bytes = unhex(vector["hex"].as_str().unwrap());
+        let error = next_frame(&bytes)
+            .and_then(|next| read(next.expect("a whole frame").0))
+            .expect_err(&vector["name"].to_string());
+        assert_eq!(error.code(), vector["error"].as_str().unwrap(), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn incomplete_frames_are_waited_for() {
+    for vector in vectors("valid.json") {
+        let bytes = unhex(vector["hex"].as_str().unwrap());
+        for end in 0..bytes.len() {
+            assert_eq!(next_frame(&bytes[..end]), Ok(None), "{} cut at {end}", vector["name"]);
+        }
+    }
+}
+
+#[test]
+fn random_bytes_give_frames_or_errors() {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let valid: Vec<Vec<u8>> = vectors("valid.json").iter().map(|v| unhex(v["hex"].as_str().unwrap())).collect();
+    for _ in 0..200_000 {
+        let mut bytes = valid[next() as usize % valid.len()].clone();
+        for _ in 0..1 + next() % 4 {
+            let at = next() as usize % bytes.len();
+            bytes[at] = next() as u8;
+        }
+        if let Ok(Some((frame, _))) = next_frame(&bytes) {
+            let _ = read(frame);
+        }
+    }
+}
+
+#[test]
+fn cut_ends_at_a_character_boundary() {
+    assert_eq!(cut("aé", 2), "a");
+    assert_eq!(cut("aé", 3), "aé");
+}

@@ -1,0 +1,110 @@
+/**
+ * The frames between gateway, sandbox and runner parent (interfaces §3). All integers little-endian; `str8`/`str16` are
+ * UTF-8 behind a u8/u16 byte count. `native/frames` holds the same layouts; `test/vectors/frames` binds both.
+ *
+ * Header, 12 bytes: u32 payload length (≤ 65,524), u8 type, u8 flags, u16 zero, u32 stream.
+ *
+ * | type | way | payload |
+ * |---|---|---|
+ * | 1 HELLO | opener → sandbox | u16 version, u32 max frame, u32 credit, 32 boot secret |
+ * | 1 HELLO, flag 1 | sandbox → opener | the same with 32 engine fingerprint, then u8 lockdown bits, u8 n ≤ 16, n × str8 WIT version |
+ * | 2 OPEN, flag 1 = no body | gateway → sandbox | 16 execution, 16 handle, u64 remaining µs ≤ 300 s, u32 memory bytes, u32 response bytes (0: the grant's), str16 principal ≤ 256, str8 method ≤ 32, str16 path ≤ 8,192, str16 query ≤ 8,192, u8 n ≤ 16, n × {str8 name ≤ 64, str16 value ≤ 1,024}, headers |
+ * | headers | | u8 n ≤ 64, n × {str8 name, str16 value}, together ≤ 16,384 bytes |
+ * | 3 DATA | both | body bytes, within the credit |
+ * | 4 END | both | nothing |
+ * | 5 CREDIT | both | u32 bytes, 1 to 2³¹−1 |
+ * | 6 CANCEL | gateway → sandbox | u8 reason: 1 client, 2 deadline, 3 halt |
+ * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines |
+ * | 10 RESPONSE, flag 1 = no body | sandbox → gateway | u16 status 200 to 599, headers |
+ * | 11 DRAIN | parent → sandbox | nothing; answered by DONE |
+ * | 12 HALT | parent → sandbox | u8 scope (1 all, 2 one grant), 16 handle, u64 epoch |
+ * | 12 HALT, flag 1 | sandbox → parent | u64 epoch, u32 grants refused from now on, u32 unqueued, u32 killed |
+ * | 13 PING, 14 PONG | both | 8 nonce |
+ * | 32 LOAD | parent → sandbox | 32 SHA-256, u64 size ≤ 256 MiB; DATA and END follow; the stream is the load's id |
+ * | 33 LOADED | sandbox → parent | u32 bits of the capabilities that the component imports |
+ * | 34 REFUSED | sandbox → parent | str8 code ≤ 64, str16 message ≤ 1,024 |
+ * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, u64 expiry in Unix ms |
+ * | 36 DONE | sandbox → parent | nothing; answers GRANT, UNGRANT, UNLOAD, DRAIN on their stream |
+ * | 37 UNGRANT | parent → sandbox | 16 handle |
+ * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |
+ * | 39 LOG | sandbox → parent | u32 lines dropped since the last, u16 n ≤ 256, n × {16 execution, u8 level ≤ 3, u64 Unix µs, str16 text ≤ 8,192} |
+ * | 40 CLOSE | sandbox → peer | str8 code, str16 message; the connection ends |
+ *
+ * Stream ids of a gateway are odd and only grow, so that a late frame never reaches another call. 7 and 8 are kept for
+ * capability calls.
+ */
+export const frameTypes = {
+  hello: 1,
+  open: 2,
+  data: 3,
+  end: 4,
+  credit: 5,
+  cancel: 6,
+  result: 9,
+  response: 10,
+  drain: 11,
+  halt: 12,
+  ping: 13,
+  pong: 14,
+  load: 32,
+  loaded: 33,
+  refused: 34,
+  grant: 35,
+  done: 36,
+  ungrant: 37,
+  unload: 38,
+  log: 39,
+  close: 40,
+} as const;
+
+export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
+
+export const PROTOCOL_VERSION = 1;
+export const HEADER_BYTES = 12;
+export const MAX_FRAME_BYTES = 65_536;
+export const MAX_PAYLOAD_BYTES = MAX_FRAME_BYTES - HEADER_BYTES;
+/** What a sender puts into one DATA frame. */
+export const DATA_CHUNK_BYTES = 32_768;
+/** Body bytes each side may send on a new stream before the first CREDIT. */
+export const INITIAL_CREDIT_BYTES = 262_144;
+/** OPEN and RESPONSE: no body follows. */
+export const FLAG_LAST = 1;
+/** HELLO and HALT: this is the answer. */
+export const FLAG_ANSWER = 1;
+
+export const frameBounds = {
+  principalBytes: 256,
+  methodBytes: 32,
+  pathBytes: 8_192,
+  queryBytes: 8_192,
+  params: 16,
+  paramNameBytes: 64,
+  paramValueBytes: 1_024,
+  headers: 64,
+  headerBytes: 16_384,
+  headerNameBytes: 255,
+  codeBytes: 64,
+  messageBytes: 1_024,
+  logLineBytes: 8_192,
+  logLinesPerFrame: 256,
+  witVersions: 16,
+  cwasmBytes: 256 * 1_048_576,
+  deadlineMicros: 300_000_000,
+} as const;
+
+const flagged: ReadonlySet<number> = new Set([
+  frameTypes.hello,
+  frameTypes.open,
+  frameTypes.response,
+  frameTypes.halt,
+]);
+const known: ReadonlySet<number> = new Set(Object.values(frameTypes));
+
+/** Whether `type` is in the table, and may carry `flags`. */
+export function isFrameType(type: number): type is FrameType {
+  return known.has(type);
+}
+
+export function mayCarry(type: FrameType, flags: number): boolean {
+  return flags === 0 || (flags === 1 && flagged.has(type));
+}

@@ -1,0 +1,343 @@
+import { createConnection } from "node:net";
+import type { Socket } from "node:net";
+import {
+  DATA_CHUNK_BYTES,
+  FLAG_ANSWER,
+  FLAG_LAST,
+  FrameDecoder,
+  frameTypes,
+  FrameWriter,
+  INITIAL_CREDIT_BYTES,
+  MAX_FRAME_BYTES,
+  PROTOCOL_VERSION,
+  readCredit,
+  readHello,
+  readNonce,
+  readReason,
+  readResponse,
+  readResult,
+  writeCancel,
+  writeCredit,
+  writeData,
+  writeEmpty,
+  writeHello,
+  writeNonce,
+  writeOpen,
+} from "#contract";
+import type { CallResult, CancelReason, FrameType, OpenFrame, ResponseFrame } from "#contract";
+
+const FIRST_RETRY_MS = 20;
+const LAST_RETRY_MS = 2_000;
+/** Past this id a connection is renewed as soon as no call is open, at the end at once. */
+const RENEW_STREAM = 0xf000_0000;
+const LAST_STREAM = 0xffff_fff0;
+/** Taken response bytes are credited back in steps of this. */
+const CREDIT_STEP_BYTES = INITIAL_CREDIT_BYTES / 4;
+
+/** What a call gives back, in this order: at most one response with its data, then exactly one result. */
+export interface CallSink {
+  /** noBody: neither onData nor onEnd follows. */
+  onResponse(response: ResponseFrame, noBody: boolean): void;
+  /** chunk: stays valid. Returns whether it is taken already; if not, call `taken(chunk.length)` later. */
+  onData(chunk: Buffer): boolean;
+  onEnd(): void;
+  /** The request body may go on after `write` returned false. */
+  onWritable(): void;
+  onResult(result: CallResult): void;
+}
+
+export interface SandboxClientOptions {
+  readonly socketPath: string;
+  /** The sandbox's boot secret, 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Told at each change; `reason` is the code with which the sandbox closed the line, or empty. */
+  readonly onState?: (state: "ready" | "down", reason: string) => void;
+}
+
+/**
+ * A gateway's line to one sandbox: many calls on one unix socket, written once per turn of the loop. It reconnects by
+ * itself; calls that were open end with outcome `lost`. Nothing here is awaited per call.
+ */
+export class SandboxClient implements Disposable {
+  readonly #options: SandboxClientOptions;
+  readonly #writer = new FrameWriter();
+  readonly #calls = new Map<number, SandboxCall>();
+  readonly #flush = (): void => this.#flushNow();
+  #socket: Socket | null = null;
+  #ready = false;
+  #disposed = false;
+  #scheduled = false;
+  #retryMs = FIRST_RETRY_MS;
+  #timer: NodeJS.Timeout | null = null;
+  #nextStream = 1;
+  #credit = INITIAL_CREDIT_BYTES;
+  #reason = "";
+  #fingerprint = new Uint8Array();
+
+  constructor(options: SandboxClientOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Calls without a result yet. */
+  get open(): number {
+    return this.#calls.size;
+  }
+
+  /** 32 bytes, after the first handshake. */
+  get fingerprint(): Uint8Array {
+    return this.#fingerprint;
+  }
+
+  /**
+   * Opens a call. frame.deadlineMicros: what remains, above 0. Without a line, `sink.onResult` says `lost`
+   * (`runner.lost`) in the next turn. Throws FrameError "frame.bound" for a request over the frame's bounds.
+   */
+  call(frame: OpenFrame, noBody: boolean, sink: CallSink): SandboxCall {
+    const stream = this.#nextStream;
+    const call = new SandboxCall(this, stream, sink, this.#credit);
+    if (!this.#ready) {
+      setImmediate(() => call.lose("runner.lost"));
+      return call;
+    }
+    writeOpen(this.#writer, stream, frame, noBody);
+    this.#nextStream = stream + 2;
+    this.#calls.set(stream, call);
+    this.schedule();
+    return call;
+  }
+
+  /** For SandboxCall. */
+  get writer(): FrameWriter {
+    return this.#writer;
+  }
+
+  /** For SandboxCall: one write per turn, after all sockets of the turn were read. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#socket?.destroy();
+  }
+
+  #flushNow(): void {
+    this.#scheduled = false;
+    if (this.#writer.length === 0) return;
+    const bytes = this.#writer.take();
+    if (this.#socket !== null && !this.#socket.destroyed) this.#socket.write(bytes);
+  }
+
+  #connect(): void {
+    const socket = createConnection({ path: this.#options.socketPath });
+    const decoder = new FrameDecoder((type, flags, stream, payload) =>
+      this.#onFrame(type, flags, stream, payload),
+    );
+    this.#socket = socket;
+    this.#reason = "";
+    socket.on("connect", () => this.#greet());
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        decoder.push(chunk);
+      } catch {
+        socket.destroy(); // a frame that does not decode: the other side is not a sandbox of ours
+      }
+    });
+    socket.on("error", () => {}); // "close" follows
+    socket.on("close", () => this.#down());
+  }
+
+  #greet(): void {
+    this.#writer.take(); // what was meant for the line before
+    this.#nextStream = 1;
+    writeHello(
+      this.#writer,
+      {
+        version: PROTOCOL_VERSION,
+        maxFrame: MAX_FRAME_BYTES,
+        credit: INITIAL_CREDIT_BYTES,
+        proof: this.#options.secret,
+        lockdown: 0,
+        wit: [],
+      },
+      0,
+    );
+    this.schedule();
+  }
+
+  #down(): void {
+    const wasReady = this.#ready;
+    this.#ready = false;
+    this.#socket = null;
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) call.lose("runner.lost");
+    if (wasReady || this.#reason !== "") this.#options.onState?.("down", this.#reason);
+    if (this.#disposed) return;
+    this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+  }
+
+  #onFrame(type: FrameType, flags: number, stream: number, payload: Buffer): void {
+    const call = this.#calls.get(stream);
+    switch (type) {
+      case frameTypes.data:
+        return call?.onData(payload);
+      case frameTypes.response:
+        return call?.sink.onResponse(readResponse(payload), (flags & FLAG_LAST) !== 0);
+      case frameTypes.end:
+        return call?.sink.onEnd();
+      case frameTypes.result:
+        return this.#onResult(call, stream, payload);
+      case frameTypes.credit:
+        return call?.onCredit(readCredit(payload));
+      default:
+        return this.#onLineFrame(type, flags, payload);
+    }
+  }
+
+  #onLineFrame(type: FrameType, flags: number, payload: Buffer): void {
+    if (type === frameTypes.hello && (flags & FLAG_ANSWER) !== 0) return this.#onHello(payload);
+    if (type === frameTypes.close) {
+      this.#reason = readReason(payload).code;
+    } else if (type === frameTypes.ping) {
+      writeNonce(this.#writer, "pong", readNonce(payload));
+      this.schedule();
+    } else if (type !== frameTypes.pong) this.#socket?.destroy();
+  }
+
+  #onHello(payload: Buffer): void {
+    const hello = readHello(payload, FLAG_ANSWER);
+    if (hello.version !== PROTOCOL_VERSION) {
+      this.#socket?.destroy();
+      return;
+    }
+    this.#credit = hello.credit;
+    this.#fingerprint = Uint8Array.from(hello.proof);
+    this.#ready = true;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#options.onState?.("ready", "");
+  }
+
+  #onResult(call: SandboxCall | undefined, stream: number, payload: Buffer): void {
+    if (call === undefined) return;
+    this.#calls.delete(stream);
+    call.finish(readResult(payload));
+    const idle = this.#calls.size === 0 && this.#nextStream > RENEW_STREAM;
+    if (idle || this.#nextStream > LAST_STREAM) this.#socket?.destroy();
+  }
+}
+
+/** One call on its way. Every method is harmless after the result. */
+export class SandboxCall {
+  readonly sink: CallSink;
+  readonly #client: SandboxClient;
+  readonly #stream: number;
+  #credit: number;
+  #waiting: Uint8Array[] = [];
+  #ending = false;
+  #ended = false;
+  #taken = 0;
+  #done = false;
+
+  constructor(client: SandboxClient, stream: number, sink: CallSink, credit: number) {
+    this.#client = client;
+    this.#stream = stream;
+    this.sink = sink;
+    this.#credit = credit;
+  }
+
+  /** Sends body bytes as far as the credit goes and keeps the rest; false: wait for `onWritable`. */
+  write(chunk: Uint8Array): boolean {
+    if (this.#done) return true;
+    this.#waiting.push(chunk);
+    return this.#pump();
+  }
+
+  /** The request body ends; needed unless the call was opened without one. */
+  end(): void {
+    if (this.#done || this.#ending) return;
+    this.#ending = true;
+    this.#pump();
+  }
+
+  /** The result follows nevertheless. */
+  cancel(reason: CancelReason): void {
+    if (this.#done) return;
+    writeCancel(this.#client.writer, this.#stream, reason);
+    this.#client.schedule();
+  }
+
+  /** Response bytes have left towards the client. */
+  taken(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#done || this.#taken < CREDIT_STEP_BYTES) return;
+    writeCredit(this.#client.writer, this.#stream, this.#taken);
+    this.#taken = 0;
+    this.#client.schedule();
+  }
+
+  /** For SandboxClient. */
+  onData(chunk: Buffer): void {
+    if (this.sink.onData(chunk)) this.taken(chunk.length);
+  }
+
+  /** For SandboxClient. */
+  onCredit(bytes: number): void {
+    const waited = this.#waiting.length > 0;
+    this.#credit += bytes;
+    if (this.#pump() && waited && !this.#ending) this.sink.onWritable();
+  }
+
+  /** For SandboxClient. */
+  finish(result: CallResult): void {
+    this.#done = true;
+    this.#waiting = [];
+    this.sink.onResult(result);
+  }
+
+  /** For SandboxClient: the line is gone. */
+  lose(code: string): void {
+    if (!this.#done) this.finish({ outcome: "lost", rung: 0, code, usage: NO_USAGE });
+  }
+
+  #pump(): boolean {
+    const writer = this.#client.writer;
+    let first = this.#waiting[0];
+    while (first !== undefined && this.#credit > 0) {
+      const size = Math.min(first.length, DATA_CHUNK_BYTES, this.#credit);
+      if (size > 0) writeData(writer, this.#stream, first.subarray(0, size));
+      this.#credit -= size;
+      if (size === first.length) this.#waiting.shift();
+      else this.#waiting[0] = first.subarray(size);
+      first = this.#waiting[0];
+    }
+    const sent = this.#waiting.length === 0;
+    if (sent && this.#ending && !this.#ended) {
+      this.#ended = true;
+      writeEmpty(writer, "end", this.#stream);
+    }
+    this.#client.schedule();
+    return sent;
+  }
+}
+
+const NO_USAGE = {
+  wallUs: 0,
+  queueUs: 0,
+  cpuUs: 0,
+  peakMemoryBytes: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  logBytes: 0,
+  logLines: 0,
+  droppedLogLines: 0,
+} as const;
