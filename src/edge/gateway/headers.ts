@@ -2,7 +2,14 @@ import { limits } from "#contract";
 
 type HeaderLine = readonly [name: string, value: string];
 
-const TO_GUEST = new Set(["x-request-id", "accept", "accept-encoding", "content-type", "user-agent", "idempotency-key"]);
+const TO_GUEST = new Set([
+  "x-request-id",
+  "accept",
+  "accept-encoding",
+  "content-type",
+  "user-agent",
+  "idempotency-key",
+]);
 const FROM_GUEST = new Set(["content-type", "etag"]);
 const EXTENSION_HEADER = /^x-ext-[a-z0-9-]{1,60}$/;
 const PRIVATE_CACHE = /^private(?:,\s*(?:max-age=\d{1,9}|must-revalidate|no-cache))*$/;
@@ -22,7 +29,8 @@ export function requestHeaders(raw: readonly string[]): HeaderLine[] {
   const lines: HeaderLine[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? "").toLowerCase();
-    if (name !== "x-request-id" && (TO_GUEST.has(name) || EXTENSION_HEADER.test(name))) lines.push([name, raw[i + 1] ?? ""]);
+    if (name !== "x-request-id" && (TO_GUEST.has(name) || EXTENSION_HEADER.test(name)))
+      lines.push([name, raw[i + 1] ?? ""]);
   }
   return lines;
 }

@@ -3,7 +3,12 @@ import { expect, test } from "vitest";
 import { parseTarget } from "./request-target.ts";
 
 test("parseTarget() reads extension, path and query", () => {
-  expect(parseTarget("/api/ext/acme.hello/a/b%20c?x=1&x=2")).toEqual({ extension: "acme.hello", segments: ["a", "b c"], path: "/a/b c", query: "x=1&x=2" });
+  expect(parseTarget("/api/ext/acme.hello/a/b%20c?x=1&x=2")).toEqual({
+    extension: "acme.hello",
+    segments: ["a", "b c"],
+    path: "/a/b c",
+    query: "x=1&x=2",
+  });
   expect(parseTarget("/api/ext/acme.hello")).toMatchObject({ segments: [], path: "/" });
   expect(parseTarget("/api/ext/acme.hello/")).toMatchObject({ segments: [], path: "/" });
 });

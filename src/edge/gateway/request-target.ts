@@ -21,7 +21,8 @@ const FORBIDDEN = /%(?:2f|5c|2e|00)|[\\\u0000-\u0020\u007f#]|\/\//i;
  */
 export function parseTarget(url: string): ExtensionTarget | "malformed" | null {
   if (url.length > limits.urlBytes.value) return "malformed";
-  if (!url.startsWith(PREFIX)) return url.includes("\\") || /%2e|%2f|\/\.\.?(?:\/|$)/i.test(url) ? "malformed" : null;
+  if (!url.startsWith(PREFIX))
+    return url.includes("\\") || /%2e|%2f|\/\.\.?(?:\/|$)/i.test(url) ? "malformed" : null;
   const mark = url.indexOf("?");
   const raw = mark < 0 ? url.slice(PREFIX.length) : url.slice(PREFIX.length, mark);
   if (FORBIDDEN.test(raw)) return "malformed";
@@ -30,7 +31,12 @@ export function parseTarget(url: string): ExtensionTarget | "malformed" | null {
   const encoded = rest.length === 1 && rest[0] === "" ? [] : rest;
   const segments = decodeAll(encoded);
   if (segments === null || segments.some(isDotSegment)) return "malformed";
-  return { extension, segments, path: `/${segments.join("/")}`, query: mark < 0 ? "" : url.slice(mark + 1) };
+  return {
+    extension,
+    segments,
+    path: `/${segments.join("/")}`,
+    query: mark < 0 ? "" : url.slice(mark + 1),
+  };
 }
 
 function decodeAll(segments: readonly string[]): readonly string[] | null {

@@ -19,7 +19,9 @@ interface Route {
 
 export function routingTable(snapshot: Snapshot): RoutingTable {
   const keys = new Map(snapshot.keys.map((key) => [key.hash, key]));
-  const installs = new Map(snapshot.installs.map((install) => [`${install.tenant} ${install.extension}`, routed(install)]));
+  const installs = new Map(
+    snapshot.installs.map((install) => [`${install.tenant} ${install.extension}`, routed(install)]),
+  );
   return {
     epoch: snapshot.epoch,
     keyByHash: (hash) => keys.get(hash),
@@ -28,7 +30,10 @@ export function routingTable(snapshot: Snapshot): RoutingTable {
 }
 
 function routed(install: SnapshotInstall): RoutedInstall {
-  const routes = install.endpoints.map((endpoint) => ({ endpoint, segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/") }));
+  const routes = install.endpoints.map((endpoint) => ({
+    endpoint,
+    segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/"),
+  }));
   return { ...install, handleBytes: Buffer.from(install.handle, "hex"), routes };
 }
 
@@ -38,7 +43,11 @@ export interface RouteMatch {
 }
 
 /** Exact method, equal segments; a plain segment goes before a `:parameter` because the manifest's order decides. */
-export function matchEndpoint(install: RoutedInstall, method: string, segments: readonly string[]): RouteMatch | null {
+export function matchEndpoint(
+  install: RoutedInstall,
+  method: string,
+  segments: readonly string[],
+): RouteMatch | null {
   for (const route of install.routes) {
     if (route.endpoint.method !== method || route.segments.length !== segments.length) continue;
     const params = matchSegments(route.segments, segments);
@@ -49,7 +58,10 @@ export function matchEndpoint(install: RoutedInstall, method: string, segments: 
 
 const NO_PARAMS: readonly (readonly [string, string])[] = [];
 
-function matchSegments(wanted: readonly string[], given: readonly string[]): readonly (readonly [string, string])[] | null {
+function matchSegments(
+  wanted: readonly string[],
+  given: readonly string[],
+): readonly (readonly [string, string])[] | null {
   let params: [string, string][] | null = null;
   for (let i = 0; i < wanted.length; i++) {
     const pattern = wanted[i] ?? "";

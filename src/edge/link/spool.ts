@@ -13,6 +13,8 @@ const MAX_SEGMENTS = 256;
  * last 250 ms wrote. Full = `append` answers false, and the caller refuses the call.
  */
 export interface Spool extends AsyncDisposable {
+  /** False while the spool is full or the disk refuses writes. */
+  readonly open: boolean;
   append(record: object): boolean;
 }
 
@@ -49,8 +51,12 @@ class FileSpool implements Spool {
     this.#segment = Number.parseInt(this.#waiting.at(-1) ?? "0", 10);
   }
 
+  get open(): boolean {
+    return this.#waiting.length < MAX_SEGMENTS && !this.#broken;
+  }
+
   append(record: object): boolean {
-    if (this.#waiting.length >= MAX_SEGMENTS || this.#broken) return false;
+    if (!this.open) return false;
     this.#lines.push(JSON.stringify(record));
     // One write per turn of the event loop, whatever number of calls ended in it.
     if (!this.#flushing) {

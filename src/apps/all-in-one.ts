@@ -1,0 +1,107 @@
+import { spawnSync } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CodedError } from "#trust";
+import { EnvReader, jsonLog, runtimeFolder } from "#platform";
+import type { Log } from "#platform";
+import { openDataFolder, StartError } from "./data-folder.ts";
+import { lockData } from "./data-lock.ts";
+import { startPostgres } from "./postgres-server.ts";
+import type { EmbeddedPostgres } from "./postgres-server.ts";
+import { provideSamples } from "./samples.ts";
+import { SupervisedProcess } from "./supervised-process.ts";
+import { untilStopped } from "./until-stopped.ts";
+import { welcome } from "./welcome.ts";
+
+const CLONE = fileURLToPath(new URL("../..", import.meta.url));
+const HELP = `npm start            runs Caisson on this machine in development mode (loopback only, no TLS)
+
+settings, by environment:
+  CAISSON_DATA       data folder; .caisson in this clone unless named
+  CAISSON_PORT       port of control; the gateway has the next one (8700, 8701)
+  SIGNING_TRUST_BUNDLE  PEM file or text of publisher keys to trust once scoped
+  CAISSON_SAMPLES    off: no demo tenants and samples
+`;
+
+interface StartConfig {
+  readonly data: string;
+  readonly port: number;
+  readonly samples: boolean;
+}
+
+function readStartConfig(env: Readonly<Record<string, string | undefined>>): StartConfig {
+  const reader = new EnvReader(env);
+  return reader.done({
+    data: resolve(reader.text("CAISSON_DATA", join(CLONE, ".caisson"))),
+    port: reader.int("CAISSON_PORT", { min: 1_024, max: 65_000, default: 8_700 }),
+    samples: reader.choice("CAISSON_SAMPLES", ["on", "off"], "on") === "on",
+  });
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes("--help")) return void process.stdout.write(HELP);
+  const log = jsonLog("supervisor");
+  const config = readStartConfig(process.env);
+  await openDataFolder(config.data);
+  await using _lock = await lockData(config.data);
+  for (const port of [config.port, config.port + 1]) await requireFree(port);
+  buildNative();
+  const runtime = runtimeFolder(process.env, config.data);
+  await mkdir(runtime, { recursive: true, mode: 0o700 });
+  const postgres = await startPostgres({ data: join(config.data, "postgres"), socketFolder: runtime }, log);
+  const processes = processesOf(config, runtime, log);
+  try {
+    for (const child of processes) await child.start();
+    keepPostgres(postgres, log);
+    const samples = config.samples ? await provideSamples(config.data, config.port) : null;
+    process.stdout.write(welcome(config, samples));
+    await untilStopped();
+    process.stdout.write("caisson: stopping\n");
+  } finally {
+    for (const child of processes.toReversed()) await child.stop();
+    await postgres.stop();
+  }
+  process.stdout.write("caisson: stopped\n");
+}
+
+function processesOf(config: StartConfig, runtime: string, log: Log): SupervisedProcess[] {
+  const env = { CAISSON_DATA: config.data, CAISSON_RUNTIME: runtime, CAISSON_PG_SOCKET: runtime };
+  return [
+    new SupervisedProcess("control", { ...env, CAISSON_PORT: String(config.port) }, log),
+    new SupervisedProcess("runner", env, log),
+    new SupervisedProcess("gateway", { ...env, CAISSON_PORT: String(config.port + 1) }, log),
+  ];
+}
+
+/** Without its database nothing else is right: PostgreSQL gone means the whole start ends, and whoever runs it starts it again. */
+function keepPostgres(postgres: EmbeddedPostgres, log: Log): void {
+  postgres.child.once("exit", (code) => {
+    log.error("postgres.ended", { code });
+    process.kill(process.pid, "SIGTERM");
+  });
+}
+
+function buildNative(): void {
+  const result = spawnSync(process.execPath, [join(CLONE, "scripts/native.mjs"), "build"], { stdio: "inherit" });
+  if (result.status !== 0) throw new StartError("native.missing", "cannot start without the sandbox and the compiler; the message above names what is missing");
+}
+
+async function requireFree(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((done, fail) => server.once("error", fail).listen(port, "127.0.0.1", done));
+  } catch (cause) {
+    throw new StartError("port.taken", `cannot listen on 127.0.0.1:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`, { cause });
+  } finally {
+    await new Promise((done) => server.close(done));
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`caisson: ${error instanceof CodedError ? `${error.message} [${error.code}]` : String(error instanceof Error ? error.stack : error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { errors, limits } from "#contract";
+import type { CallResult, CallUsage, ErrorCode, ExecutionOutcome, HeaderList, ResponseFrame, SnapshotKey } from "#contract";
+import { newId } from "#platform";
+import type { CallSink, ExecutionRecord, OpenCall, SandboxPort } from "./gateway-types.ts";
+import { refuse } from "./gateway-server.ts";
+import { requestHeaders, responseHeaders } from "./headers.ts";
+import { callEnd } from "./outcome.ts";
+import type { ExtensionTarget } from "./request-target.ts";
+import type { RoutedInstall, RouteMatch } from "./routes.ts";
+import type { Slot } from "./slots.ts";
+
+export interface CallParts {
+  readonly id: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly target: ExtensionTarget;
+  readonly key: SnapshotKey;
+  readonly install: RoutedInstall;
+  readonly route: RouteMatch;
+  readonly slot: Slot;
+  readonly record: (record: ExecutionRecord) => boolean;
+  readonly deadlineMs: number;
+}
+
+/** One call from its request to its record. The sandbox has already held back a response whose call did not end well. */
+export class ExtensionCall implements CallSink {
+  readonly #parts: CallParts;
+  readonly #execution = newId("execution");
+  readonly #openedAt = Date.now();
+  #call: OpenCall | null = null;
+  #received = 0;
+  #refusal: ErrorCode | null = null;
+  #status = 0;
+  #ended = false;
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+  }
+
+  open(sandbox: SandboxPort): void {
+    const { request, response, target, key, install, route, id, deadlineMs } = this.#parts;
+    const noBody = request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined;
+    const headers: HeaderList = [["x-request-id", id], ...requestHeaders(request.rawHeaders)];
+    try {
+      this.#call = sandbox.call(
+        {
+          execution: executionBytes(this.#execution),
+          handle: install.handleBytes,
+          deadlineMicros: deadlineMs * 1_000,
+          memoryBytes: 0,
+          responseBytes: 0,
+          principal: key.id,
+          method: request.method ?? "",
+          path: target.path,
+          query: target.query,
+          params: route.params,
+          headers,
+        },
+        noBody,
+        this,
+      );
+    } catch {
+      // What the frame's own bounds refuse is malformed here.
+      return this.#finish("request.malformed", "refused", NO_USAGE);
+    }
+    response.on("close", () => this.#onClientGone());
+    if (!noBody) this.#pipeBody(request);
+  }
+
+  #pipeBody(request: IncomingMessage): void {
+    request.on("data", (chunk: Buffer) => {
+      this.#received += chunk.length;
+      if (this.#received > limits.bodyBytes.value) return this.#stop("request.too_large");
+      if (this.#call?.write(chunk) === false) request.pause();
+    });
+    request.on("end", () => this.#call?.end());
+  }
+
+  #stop(code: ErrorCode): void {
+    if (this.#refusal !== null) return;
+    this.#refusal = code;
+    this.#call?.cancel("client");
+  }
+
+  #onClientGone(): void {
+    if (!this.#ended) this.#call?.cancel("client");
+  }
+
+  onWritable(): void {
+    this.#parts.request.resume();
+  }
+
+  onResponse(frame: ResponseFrame, noBody: boolean): void {
+    const headers = responseHeaders(frame.headers);
+    if (headers === null || !mayCarry(frame, noBody)) return this.#stop("guest.response");
+    const { response, id } = this.#parts;
+    headers.push("x-request-id", id);
+    this.#status = frame.status;
+    response.writeHead(frame.status, headers);
+    if (noBody) response.end();
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#refusal !== null || this.#status === 0) return true;
+    const { response } = this.#parts;
+    if (response.write(chunk)) return true;
+    response.once("drain", () => this.#call?.taken(chunk.length));
+    return false;
+  }
+
+  onEnd(): void {
+    if (this.#status !== 0) this.#parts.response.end();
+  }
+
+  onResult(result: CallResult): void {
+    const { code, outcome } = callEnd(result);
+    const final = this.#refusal ?? code;
+    this.#finish(final, this.#refusal === null ? outcome : "refused", result.usage);
+  }
+
+  #finish(code: ErrorCode | "", outcome: ExecutionOutcome, usage: CallUsage): void {
+    this.#ended = true;
+    const { request, response, id, slot } = this.#parts;
+    slot.release();
+    if (code !== "" && !response.headersSent) {
+      this.#status = errors[code].http;
+      refuse(request, response, id, code);
+    } else if (!response.writableEnded) response.destroy(); // half an answer is no answer
+    this.#record(code, outcome, usage);
+  }
+
+  #record(code: string, outcome: ExecutionOutcome, usage: CallUsage): void {
+    const { id, key, install, route, request } = this.#parts;
+    this.#parts.record({
+      id: this.#execution,
+      requestId: id,
+      tenant: install.tenant,
+      install: install.id,
+      contentHash: install.contentHash,
+      extension: install.extension,
+      version: install.version,
+      principalId: key.id,
+      method: request.method ?? "",
+      endpoint: route.endpoint.path,
+      outcome,
+      code,
+      status: this.#status,
+      openedAt: this.#openedAt,
+      closedAt: Date.now(),
+      usage,
+    });
+  }
+}
+
+const NO_USAGE: CallUsage = { wallUs: 0, queueUs: 0, cpuUs: 0, peakMemoryBytes: 0, bytesIn: 0, bytesOut: 0, logBytes: 0, logLines: 0, droppedLogLines: 0 };
+const BODILESS = new Set([204, 304]);
+
+function mayCarry({ status }: ResponseFrame, noBody: boolean): boolean {
+  return noBody || !BODILESS.has(status);
+}
+
+function executionBytes(id: string): Uint8Array {
+  return Buffer.from(id.replaceAll("-", ""), "hex");
+}

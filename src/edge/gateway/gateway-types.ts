@@ -1,0 +1,19 @@
+import type { CancelReason, OpenFrame } from "#contract";
+import type { CallSink } from "./sandbox-client.ts";
+
+export type { CallSink };
+export type { ErrorCode, ExecutionRecord } from "#contract";
+
+/** An open call, as its gateway side needs it. */
+export interface OpenCall {
+  write(chunk: Uint8Array): boolean;
+  end(): void;
+  cancel(reason: CancelReason): void;
+  taken(bytes: number): void;
+}
+
+/** Where calls go: a sandbox on this machine. */
+export interface SandboxPort {
+  readonly ready: boolean;
+  call(frame: OpenFrame, noBody: boolean, sink: CallSink): OpenCall;
+}

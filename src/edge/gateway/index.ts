@@ -1,0 +1,3 @@
+export type { GatewayParts } from "./gateway-server.ts";
+export { GatewayServer } from "./gateway-server.ts";
+export { SandboxClient } from "./sandbox-client.ts";

@@ -1,0 +1,89 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readComponentNames } from "#contract";
+import type { ExtensionConfig } from "#contract";
+import { KitError } from "./kit-error.ts";
+import { stripExports } from "./strip-exports.ts";
+import { WORLD, worldText } from "./world.ts";
+
+const PRELUDE = fileURLToPath(new URL("../../sdk/guest/prelude.js", import.meta.url));
+
+const WIT_FILE = "world.wit";
+
+/** What an extension is written in, by the source file that its folder holds. */
+const SOURCES = [
+  { file: "src/index.ts", build: buildTypeScript },
+  { file: "src/main.c", build: buildC },
+  { file: "src/main.wat", build: buildWat },
+] as const;
+
+/** Builds the component of an extension's folder. Throws KitError "project.source", "component.build", "component.exports". */
+export async function buildComponent(folder: string, config: ExtensionConfig): Promise<Uint8Array> {
+  const source = SOURCES.find(({ file }) => existsSync(join(folder, file)));
+  if (source === undefined) throw new KitError("project.source", `cannot build ${folder}: wanted one of ${SOURCES.map(({ file }) => file).join(", ")}`);
+  const work = await mkdtemp(join(tmpdir(), "caisson-build-"));
+  try {
+    await writeFile(join(work, WIT_FILE), await worldText(config.capabilities));
+    const component = stripExports(await source.build(join(folder, source.file), work));
+    requireHandler(component);
+    return component;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+function requireHandler(component: Uint8Array): void {
+  const { exports } = readComponentNames(component);
+  if (!exports.includes("caisson:ext/handler@1.0.0")) throw new KitError("component.exports", `cannot use the component: it exports ${exports.join(", ") || "nothing"}, wanted caisson:ext/handler@1.0.0`);
+}
+
+async function buildTypeScript(source: string, work: string): Promise<Uint8Array> {
+  const { build } = await import("esbuild");
+  const bundled = await build({
+    entryPoints: [source],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "neutral",
+    target: "es2023",
+    external: ["caisson:*", "wasi:*"],
+    inject: [PRELUDE],
+    logLevel: "silent",
+  }).catch((cause: unknown) => {
+    throw new KitError("component.build", `cannot bundle ${source}: ${(cause as Error).message}`, { cause });
+  });
+  const { componentize } = await import("componentize-qjs");
+  const jsSource = bundled.outputFiles[0]?.text ?? "";
+  try {
+    const { component } = await componentize({ witPath: join(work, WIT_FILE), jsSource, world: WORLD, sync: true });
+    return new Uint8Array(component);
+  } catch (cause) {
+    throw new KitError("component.build", `cannot make a component of ${source}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The text is a whole component, or a core module with the canonical ABI's names that is wrapped into one. */
+async function buildWat(source: string, work: string): Promise<Uint8Array> {
+  const { parse } = await import("@bytecodealliance/jco-transpile/wasm-tools");
+  try {
+    const bytes = await parse(await readFile(source, "utf8"));
+    return bytes[4] === 0x0d ? bytes : await wrapModule(bytes, work);
+  } catch (cause) {
+    throw new KitError("component.build", `cannot build ${source}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function wrapModule(module: Uint8Array, work: string): Promise<Uint8Array> {
+  const { componentEmbed, componentNew } = await import("@bytecodealliance/jco-transpile/wasm-tools");
+  const witSource = await readFile(join(work, WIT_FILE), "utf8");
+  const embedded = await componentEmbed({ binary: module, witSource, world: WORLD, stringEncoding: "utf8" });
+  return componentNew(embedded, []);
+}
+
+async function buildC(source: string, work: string): Promise<Uint8Array> {
+  const { compileC } = await import("./compile-c.ts");
+  return wrapModule(await compileC(source, work), work);
+}
