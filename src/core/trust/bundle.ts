@@ -3,7 +3,7 @@ import { asHash } from "./digest.ts";
 import type { Hash } from "./digest.ts";
 import { envelopeJson, pae, readEnvelope, signEnvelope } from "./dsse.ts";
 import type { Envelope } from "./dsse.ts";
-import { encodeBase64, readUtf8 } from "./encodings.ts";
+import { encodeBase64, equalBytes, readUtf8 } from "./encodings.ts";
 import { HASHED_REKORD, hashedRekordBody } from "./hashed-rekord.ts";
 import type { LogKey } from "./log-key.ts";
 import { MAX_PROOF_HASHES } from "./merkle.ts";
@@ -124,12 +124,17 @@ export function signRelease(release: ReleaseStatement, signer: Signer): Uint8Arr
   return buildBundle(envelope, signer.publicKey);
 }
 
-/** Adds the log's answer to a bundle: same envelope, one more `tlogEntries` element. Throws as parseBundle does. */
+/** Adds the log's answer to a bundle, same envelope, or renews the entry that has its place. Throws as parseBundle does. */
 export function completeBundle(bytes: Uint8Array, evidence: LogEvidence): Uint8Array {
   const bundle = parseBundle(bytes);
   if (bundle.content.kind !== "envelope")
     throw new TrustError("bundle.unsupported", "cannot complete a bundle without an envelope");
-  const entries = [...bundle.entries.map(entryJson), entryJson(entryOf(evidence))];
+  const added = entryOf(evidence);
+  // The same position again, with a later proof, takes the place of the earlier one: a bundle holds an entry once.
+  const others = bundle.entries.filter(
+    (entry) => entry.index !== added.index || !equalBytes(entry.logId, added.logId),
+  );
+  const entries = [...others, added].map(entryJson);
   return bundleBytes(bundleJson(bundle.content.envelope, bundle.hint, entries, bundle.timestamps));
 }
 

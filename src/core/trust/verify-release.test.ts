@@ -284,6 +284,19 @@ test("signRelease() refuses a key that no log takes", () => {
   expect(refusal(() => signRelease(STATEMENT, newSigner("p256")))).toBe("accepted");
 });
 
+test("completeBundle() renews an entry in its place, and verifyRelease() refuses a bundle that holds one twice", () => {
+  const { question, completed, signer, log } = goodRelease();
+  const again = completeBundle(
+    completed,
+    log.include(logEntryOf(parseBundle(completed), signer.publicKey)),
+  );
+  expect(again).toEqual(completed);
+  const entry = at(readJson(completed), "verificationMaterial.tlogEntries.0");
+  const twice = editBytes(completed, ["verificationMaterial.tlogEntries.1", entry]);
+  expect(denials({ ...question, bundleBytes: again })).toEqual([]);
+  expect(denials({ ...question, bundleBytes: twice })).toEqual(["log.duplicate"]);
+});
+
 test("completeBundle() keeps the envelope byte for byte and int64 values as text", () => {
   const { pushed, completed } = goodRelease();
   const [before, after] = [readJson(pushed), readJson(completed)];
