@@ -1,3 +1,4 @@
+export { createExtension } from "./create-extension.ts";
 export { buildComponent } from "./build-component.ts";
 export { KitError } from "./kit-error.ts";
 export { readLayout, writeLayout } from "./layout.ts";

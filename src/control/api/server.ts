@@ -52,7 +52,7 @@ function notFound(requestId: string): object {
 }
 
 async function listenAt(app: FastifyInstance, listen: { readonly host: string; readonly port: number }): Promise<string> {
-  await app.listen(listen);
+  await app.listen({ host: listen.host, port: listen.port });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : listen.port;
   return `http://${listen.host}:${port}`;

@@ -1,0 +1,44 @@
+import { Command, CommanderError } from "commander";
+import { ApiError, errors, isErrorCode } from "#contract";
+import { CodedError } from "#trust";
+import { authorCommands } from "./author-commands.ts";
+import { demoRefusal } from "./demo-refusal.ts";
+import { invokeCommand } from "./invoke.ts";
+import { logVerify } from "./log-verify.ts";
+import { operatorCommands } from "./operator-commands.ts";
+import { printable, reasonTree } from "./output.ts";
+import { tenantCommands } from "./tenant-commands.ts";
+
+const USAGE = 2;
+const OURS = 6;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command("caisson").description("runs code its operator did not write, so that nothing runs unproven").version("0.1.0", "--caisson-version").exitOverride();
+  authorCommands(program);
+  tenantCommands(program);
+  invokeCommand(program);
+  operatorCommands(program);
+  logVerify(program);
+  demoRefusal(program);
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    return explainFailure(error, argv.includes("--json"));
+  }
+}
+
+/** One line for people, the reasons below it; JSON on request. Returns the exit status of the catalogue. */
+function explainFailure(error: unknown, json: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  const code = error instanceof CodedError ? String(error.code) : "internal.error";
+  const reasons = error instanceof ApiError && Array.isArray(error.reasons) ? error.reasons : [];
+  const message = error instanceof Error ? error.message : String(error);
+  if (json) process.stdout.write(`${JSON.stringify({ code, message, reasons })}\n`);
+  else process.stderr.write(`${[`caisson: ${printable(message)} [${code}]`, ...reasonTree(reasons, "  ")].join("\n")}\n`);
+  if (isErrorCode(code)) return errors[code].exit;
+  return error instanceof CodedError ? 1 : OURS;
+}
+
+process.exitCode = await main(process.argv.slice(2));
