@@ -1,7 +1,7 @@
 import type { LogDisk } from "../../src/control/log/log-disk.ts";
 
 /** Thrown by every operation from the crash on. */
-export class PowerCut extends Error {}
+class PowerCut extends Error {}
 
 interface Node {
   bytes: Uint8Array;

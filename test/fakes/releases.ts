@@ -32,7 +32,7 @@ import type {
 } from "../../src/core/trust/index.ts";
 
 export const NOW = new Date("2030-06-01T12:00:00Z");
-export const MANIFEST = writeUtf8('{"schemaVersion":2}');
+const MANIFEST = writeUtf8('{"schemaVersion":2}');
 export const MANIFEST_DIGEST: ManifestDigest = digestOf("manifest", MANIFEST);
 
 export type KeyName = "p256" | "p384" | "ed25519" | "rsa2048" | "rsa1024" | "p521";

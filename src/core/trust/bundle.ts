@@ -26,7 +26,6 @@ const BUNDLE_MEDIA_TYPES = [
 /** Bounds before parsing (stops: endless data). */
 export const MAX_BUNDLE_BYTES = 1_048_576;
 export const MAX_LOG_ENTRIES = 32;
-export const MAX_SUBJECTS = 1_024;
 const MAX_TIMESTAMPS = 32;
 const MAX_ENTRY_BYTES = 65_535;
 const INT64_MAX = (1n << 63n) - 1n;

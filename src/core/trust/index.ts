@@ -92,7 +92,6 @@ export {
   logEntryOf,
   MAX_BUNDLE_BYTES,
   MAX_LOG_ENTRIES,
-  MAX_SUBJECTS,
   parseBundle,
   signRelease,
   type Bundle,

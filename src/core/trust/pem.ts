@@ -3,7 +3,7 @@ import { TrustError } from "./trust-error.ts";
 import { quote } from "./coded-error.ts";
 
 export const MAX_PEM_BYTES = 1_048_576;
-export const MAX_PEM_BLOCKS = 256;
+const MAX_PEM_BLOCKS = 256;
 const MAX_BLOCK_BYTES = 65_536;
 
 export interface PemBlock {

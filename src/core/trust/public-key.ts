@@ -47,8 +47,7 @@ export class PublicKey {
         "key.malformed",
         `cannot read a public key of ${der.length} bytes: wanted at most ${MAX_SPKI_BYTES}`,
       );
-    const key = readSpki(der);
-    const spki = exportSpki(key);
+    const { key, spki } = readSpki(der);
     // OpenSSL ignores bytes after the structure and takes several spellings of it: one key has one digest here.
     if (!equalBytes(spki, der))
       throw new TrustError(
@@ -76,9 +75,10 @@ export class PublicKey {
   }
 }
 
-function readSpki(der: Uint8Array): KeyObject {
+function readSpki(der: Uint8Array): { key: KeyObject; spki: Uint8Array } {
   try {
-    return createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
+    const key = createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
+    return { key, spki: exportSpki(key) };
   } catch (cause) {
     throw new TrustError(
       "key.malformed",

@@ -64,9 +64,21 @@ function readBlock(block: PemBlock): PemAnchor {
 }
 
 function readCertificate(block: PemBlock): Omit<PemAnchor, "pemRef"> {
-  let certificate: X509Certificate;
+  const { raw, publicKey, notBefore, notAfter } = parseCertificate(block);
+  if (!equalBytes(raw, block.der)) trailing(block);
+  if (Number.isNaN(notBefore.getTime()) || Number.isNaN(notAfter.getTime()))
+    throw new TrustError(
+      "anchors.malformed",
+      `cannot read the dates of the certificate in PEM block ${block.position}`,
+    );
+  return { key: PublicKey.fromKeyObject(publicKey), notBefore, notAfter };
+}
+
+function parseCertificate(block: PemBlock) {
   try {
-    certificate = new X509Certificate(block.der);
+    const certificate = new X509Certificate(block.der);
+    const [notBefore, notAfter] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+    return { raw: certificate.raw, publicKey: certificate.publicKey, notBefore, notAfter };
   } catch (cause) {
     throw new TrustError(
       "anchors.malformed",
@@ -74,14 +86,6 @@ function readCertificate(block: PemBlock): Omit<PemAnchor, "pemRef"> {
       { cause },
     );
   }
-  if (!equalBytes(certificate.raw, block.der)) trailing(block);
-  const [notBefore, notAfter] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
-  if (Number.isNaN(notBefore.getTime()) || Number.isNaN(notAfter.getTime()))
-    throw new TrustError(
-      "anchors.malformed",
-      `cannot read the dates of the certificate in PEM block ${block.position}`,
-    );
-  return { key: PublicKey.fromKeyObject(certificate.publicKey), notBefore, notAfter };
 }
 
 /** One DER SEQUENCE with a definite, minimal length that fills the block. */
