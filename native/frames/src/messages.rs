@@ -520,6 +520,8 @@ pub fn decode_nonce(payload: &[u8]) -> Result<[u8; 8], FrameError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     pub execution: ExecutionId,
+    /// Grant that the call ran under: whose line it is.
+    pub handle: Handle,
     /// 0 debug, 1 info, 2 warn, 3 error.
     pub level: u8,
     pub unix_micros: u64,
@@ -544,12 +546,13 @@ impl LogBatch {
         let mut lines = Vec::with_capacity(count);
         for _ in 0..count {
             let execution = r.array()?;
+            let handle = r.array()?;
             let level = r.u8()?;
             if level > 3 {
                 return Err(FrameError::Bound);
             }
             let unix_micros = r.u64()?;
-            lines.push(LogLine { execution, level, unix_micros, text: r.long(MAX_LOG_LINE_BYTES)?.to_owned() });
+            lines.push(LogLine { execution, handle, level, unix_micros, text: r.long(MAX_LOG_LINE_BYTES)?.to_owned() });
         }
         r.finish()?;
         Ok(LogBatch { dropped, lines })
@@ -561,6 +564,7 @@ impl LogBatch {
             w.u16(self.lines.len() as u16);
             for line in &self.lines {
                 w.bytes(&line.execution);
+                w.bytes(&line.handle);
                 w.u8(line.level);
                 w.u64(line.unix_micros);
                 w.long(&line.text);

@@ -123,7 +123,7 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
                 .lines
                 .iter()
                 .map(|x| {
-                    json!({"execution": hex(&x.execution), "level": levels[x.level as usize],
+                    json!({"execution": hex(&x.execution), "handle": hex(&x.handle), "level": levels[x.level as usize],
                 "unixMicros": x.unix_micros, "text": x.text})
                 })
                 .collect();

@@ -93,7 +93,7 @@ impl Server {
         let opened = Instant::now();
         let micros = open.deadline_micros.min(u64::from(grant.grant.deadline_ms) * 1_000);
         let deadline = opened + Duration::from_micros(micros);
-        let shared = Arc::new(CallShared::new(open.execution, deadline));
+        let shared = Arc::new(CallShared::new(open.execution, open.handle, deadline));
         shared.io().ended = no_body;
         grant.inside.set(grant.inside.get() + 1);
         let Some(connection) = self.conns.get_mut(&conn) else { return };

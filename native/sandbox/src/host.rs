@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use caisson_frames::{ExecutionId, LogLine, MAX_LOG_LINE_BYTES, cut};
+use caisson_frames::{ExecutionId, Handle, LogLine, MAX_LOG_LINE_BYTES, cut};
 use wasmtime::component::{
     ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceTable, ResourceType, WasmList, WasmStr,
 };
@@ -30,6 +30,7 @@ pub struct CallLimits {
 /// Shared between the connection's side and the guest's side of a call; one thread, so never contended.
 pub struct CallShared {
     pub execution: ExecutionId,
+    pub handle: Handle,
     pub deadline: Instant,
     io: Mutex<CallIo>,
 }
@@ -51,8 +52,8 @@ pub struct CallIo {
 }
 
 impl CallShared {
-    pub fn new(execution: ExecutionId, deadline: Instant) -> Self {
-        CallShared { execution, deadline, io: Mutex::default() }
+    pub fn new(execution: ExecutionId, handle: Handle, deadline: Instant) -> Self {
+        CallShared { execution, handle, deadline, io: Mutex::default() }
     }
 
     pub fn io(&self) -> MutexGuard<'_, CallIo> {
@@ -139,7 +140,7 @@ impl HostData {
         }
         io.log_bytes += kept.len();
         let unix_micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-        io.lines.push(LogLine { execution: self.shared.execution, level, unix_micros, text: kept.to_owned() });
+        io.lines.push(LogLine { execution: self.shared.execution, handle: self.shared.handle, level, unix_micros, text: kept.to_owned() });
     }
 }
 

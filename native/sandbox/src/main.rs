@@ -75,6 +75,7 @@ fn serve(args: &args::Args, engine: Engine, listener: UnixListener, parent: Unix
     let files = lockdown::restrict_files().map_err(&locked)?;
     let heartbeat = ticker::Heartbeat::new();
     ticker::start(engine, heartbeat.clone()).map_err(&locked)?;
+    executor::thread_cpu_micros();
     lockdown::apply_filter(lockdown::Profile::Sandbox).map_err(&locked)?;
     server.lockdown = u8::from(files) | LOCKED_SECCOMP | LOCKED_PRIVILEGES | LOCKED_DUMP;
     server.run(&heartbeat).map_err(because("sandbox.poll"))

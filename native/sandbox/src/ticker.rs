@@ -42,8 +42,14 @@ impl Heartbeat {
     }
 }
 
+/// Returns once the thread runs: what it does to set itself up is over before the filter comes.
 pub fn start(engine: Engine, heartbeat: Heartbeat) -> std::io::Result<()> {
-    std::thread::Builder::new().name("ticker".into()).spawn(move || tick(&engine, &heartbeat)).map(drop)
+    let (up, wait) = std::sync::mpsc::channel();
+    std::thread::Builder::new().name("ticker".into()).spawn(move || {
+        let _ = up.send(());
+        tick(&engine, &heartbeat);
+    })?;
+    wait.recv().map_err(std::io::Error::other)
 }
 
 /// Follows the monotonic clock: a late wake-up makes up for the ticks it missed.

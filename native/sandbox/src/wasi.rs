@@ -17,6 +17,14 @@ const CLOCK_STEP_NANOS: u64 = 1_000_000;
 const MAX_RANDOM_BYTES: u64 = 65_536;
 const MAX_POLLED: usize = 1_024;
 
+/// Resources that no guest ever gets a value of, by the interface that owns them.
+const OWNED_EMPTY: &[(&str, &str)] = &[
+    ("wasi:cli/terminal-input", "terminal-input"),
+    ("wasi:cli/terminal-output", "terminal-output"),
+    ("wasi:filesystem/types", "descriptor"),
+    ("wasi:filesystem/types", "directory-entry-stream"),
+];
+
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 pub fn is_toolchain_interface(name: &str) -> bool {
@@ -141,7 +149,10 @@ pub fn link_toolchain(
         let mut i = linker.instance(name)?;
         match ty.ty {
             ComponentItem::ComponentFunc(_) => i.func_new(item, |_, _, _, _| Err(Stop::Absent.into()))?,
-            ComponentItem::Resource(_) => i.resource(item, ResourceType::host::<Nothing>(), |_, _| Ok(()))?,
+            ComponentItem::Resource(_) if OWNED_EMPTY.contains(&(base, item)) => {
+                i.resource(item, ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
+            }
+            // A type, or a resource that another interface owns.
             _ => {}
         }
     }

@@ -27,7 +27,7 @@
  * | 36 DONE | sandbox → parent | nothing; answers GRANT, UNGRANT, UNLOAD, DRAIN on their stream |
  * | 37 UNGRANT | parent → sandbox | 16 handle |
  * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |
- * | 39 LOG | sandbox → parent | u32 lines dropped since the last, u16 n ≤ 256, n × {16 execution, u8 level ≤ 3, u64 Unix µs, str16 text ≤ 8,192} |
+ * | 39 LOG | sandbox → parent | u32 lines dropped since the last, u16 n ≤ 256, n × {16 execution, 16 handle, u8 level ≤ 3, u64 Unix µs, str16 text ≤ 8,192} |
  * | 40 CLOSE | sandbox → peer | str8 code, str16 message; the connection ends |
  *
  * Stream ids of a gateway are odd and only grow, so that a late frame never reaches another call. 7 and 8 are kept for

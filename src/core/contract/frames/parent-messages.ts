@@ -184,6 +184,8 @@ export type LogLevel = (typeof logLevels)[number];
 /** execution: 16 bytes. text: attacker-controlled. */
 export interface GuestLogLine {
   readonly execution: Uint8Array;
+  /** 16 bytes: the grant that the call ran under. */
+  readonly handle: Uint8Array;
   readonly level: LogLevel;
   readonly unixMicros: number;
   readonly text: string;
@@ -204,10 +206,11 @@ export function readLog(payload: Uint8Array): LogFrame {
 
 function readLine(r: PayloadReader): GuestLogLine {
   const execution = r.bytes(16);
+  const handle = r.bytes(16);
   const level = logLevels[r.u8()];
   if (level === undefined)
     throw new FrameError("frame.bound", "cannot read frame: unknown log level");
-  return { execution, level, unixMicros: r.u64(), text: r.str16(bounds.logLineBytes) };
+  return { execution, handle, level, unixMicros: r.u64(), text: r.str16(bounds.logLineBytes) };
 }
 
 export function writeLog(w: FrameWriter, log: LogFrame): void {
@@ -216,6 +219,7 @@ export function writeLog(w: FrameWriter, log: LogFrame): void {
   w.u16(log.lines.length);
   for (const line of log.lines) {
     w.bytes(line.execution);
+    w.bytes(line.handle);
     w.u8(logLevels.indexOf(line.level));
     w.u64(line.unixMicros);
     w.str16(line.text, bounds.logLineBytes);

@@ -1,0 +1,9 @@
+export interface NativePaths {
+  readonly sandbox: string;
+  readonly compiler: string;
+  readonly sourceHash: string;
+  readonly from: "folder" | "package" | "cache" | "build";
+}
+
+/** The two executables; built where nothing fits. Throws an Error whose message names the way out. */
+export function nativePaths(): NativePaths;

@@ -1,0 +1,6 @@
+export { ArtifactCache } from "./artifact-cache.ts";
+export { BuildStore } from "./build-store.ts";
+export { compileComponent, readFingerprint } from "./compiler.ts";
+export type { KeeperParts } from "./grant-keeper.ts";
+export { GrantKeeper } from "./grant-keeper.ts";
+export { SandboxProcess } from "./sandbox-process.ts";
