@@ -27,3 +27,61 @@ globalThis.crypto = {
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   },
 };
+
+// The engine has no text codecs; these two are UTF-8 only (WHATWG Encoding, sections 8.1.1 and 10).
+if (typeof globalThis.TextEncoder === "undefined") {
+  globalThis.TextEncoder = class TextEncoder {
+    get encoding() {
+      return "utf-8";
+    }
+    encode(text = "") {
+      const escaped = encodeURIComponent(String(text).toWellFormed());
+      const bytes = new Uint8Array(escaped.length);
+      let size = 0;
+      for (let i = 0; i < escaped.length; i++) {
+        const code = escaped.charCodeAt(i);
+        bytes[size++] = code === 0x25 ? Number.parseInt(escaped.slice(i + 1, (i += 2) + 1), 16) : code;
+      }
+      return bytes.slice(0, size);
+    }
+  };
+}
+if (typeof globalThis.TextDecoder === "undefined") {
+  globalThis.TextDecoder = class TextDecoder {
+    #fatal;
+    constructor(label = "utf-8", options = {}) {
+      if (!/^utf-?8$/i.test(label)) throw new RangeError(`cannot decode ${label}: wanted utf-8`);
+      this.#fatal = options.fatal === true;
+    }
+    get encoding() {
+      return "utf-8";
+    }
+    decode(view = new Uint8Array()) {
+      const bytes = ArrayBuffer.isView(view) ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array(view);
+      let text = "";
+      for (let i = 0; i < bytes.length; ) {
+        const [point, length] = readPoint(bytes, i);
+        if (point < 0 && this.#fatal) throw new TypeError("the bytes are not UTF-8");
+        text += point < 0 ? "\ufffd" : String.fromCodePoint(point);
+        i += length;
+      }
+      return text.startsWith("\ufeff") ? text.slice(1) : text;
+    }
+  };
+}
+
+/** Code point and length at `i`; -1 for bytes that are no well-formed sequence (Unicode, table 3-7). */
+function readPoint(bytes, i) {
+  const first = bytes[i];
+  if (first < 0x80) return [first, 1];
+  const size = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  if (size === 0) return [-1, 1];
+  let point = first & (0xff >> (size + 1));
+  for (let k = 1; k < size; k++) {
+    const next = bytes[i + k];
+    if (next === undefined || (next & 0xc0) !== 0x80) return [-1, k];
+    if (k === 1 && ((first === 0xe0 && next < 0xa0) || (first === 0xed && next > 0x9f) || (first === 0xf0 && next < 0x90) || (first === 0xf4 && next > 0x8f))) return [-1, 1];
+    point = (point << 6) | (next & 0x3f);
+  }
+  return [point, size];
+}

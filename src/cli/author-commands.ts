@@ -62,9 +62,9 @@ export function authorCommands(program: Command): void {
   keyCommands(program);
 }
 
-export async function publish(artifact: SignedArtifact, options: OutputOptions): Promise<void> {
+export async function publish(artifact: SignedArtifact, options: OutputOptions, by: "version" | "digest" = "version"): Promise<void> {
   const api = await address();
-  await pushArtifact(api, artifact);
+  await pushArtifact(api, artifact, by);
   const { publisher, name, version } = artifact.config;
   const published = await call(api, operations.publish, { body: { extension: `${publisher}.${name}`, version, contentHash: artifact.digest } });
   print(options, published, () => [`admitted ${publisher}.${name}@${version} ${artifact.digest}`, ...reasonTree(published.verdict.reasons), `verdict ${published.verdict.id}`]);

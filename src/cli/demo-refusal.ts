@@ -27,7 +27,8 @@ export function demoRefusal(program: Command): void {
       const bundle = [...signed.blobs].find(([digest]) => !packed.blobs.has(digest) && digest !== digestOf("file", new TextEncoder().encode("{}")));
       const tampered = attachBundle(assemble(configBytes, packed.config, changed), bundle?.[1] ?? new Uint8Array());
       progress(`signed   ${packed.digest}\npushing  ${tampered.digest} (byte ${at} of the component changed) under the same signature`);
-      await publish(tampered, options).catch((error: unknown) => {
+      // By digest: the tag of an admitted version does not move.
+      await publish(tampered, options, "digest").catch((error: unknown) => {
         if (error instanceof ApiError) progress("refused, as it must be:");
         throw error;
       });

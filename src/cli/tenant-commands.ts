@@ -57,7 +57,7 @@ export function tenantCommands(program: Command): void {
     .option("--limit <n>", "at most so many", "100")
     .action(async (extension: string | undefined, options: TenantOptions & { limit: string }) => {
       const api = await address();
-      const query = { limit: Number(options.limit), ...(extension === undefined ? {} : { extension }) };
+      const query = { limit: options.limit, ...(extension === undefined ? {} : { extension }) };
       const { items } = await call(api, operations.logList, { params: { tenant: await tenantOf(api, options.tenant) }, query });
       print(options, { items }, () => items.map((line) => `${line.at} ${line.level.padEnd(5)} ${line.extension} ${printable(line.message)}`));
     });

@@ -3,12 +3,15 @@ import type { ApiAddress } from "#contract";
 import { KitError } from "./kit-error.ts";
 import type { SignedArtifact } from "./sign.ts";
 
-/** Pushes blobs, manifest (by tag = version) and the bundle's referrer (OCI Distribution 1.1, pushing). */
-export async function pushArtifact(address: ApiAddress, artifact: SignedArtifact): Promise<void> {
+/**
+ * Pushes blobs, manifest and the bundle's referrer (OCI Distribution 1.1, pushing).
+ * by "version": under the tag of its version; by "digest": without a tag.
+ */
+export async function pushArtifact(address: ApiAddress, artifact: SignedArtifact, by: "version" | "digest" = "version"): Promise<void> {
   const { publisher, name, version } = artifact.config;
   const repository = `/v2/${publisher}/${name}`;
   for (const [digest, bytes] of artifact.blobs) await pushBlob(address, repository, digest, bytes);
-  await put(address, `${repository}/manifests/${version}`, artifact.manifest, MANIFEST_MEDIA_TYPE);
+  await put(address, `${repository}/manifests/${by === "version" ? version : artifact.digest}`, artifact.manifest, MANIFEST_MEDIA_TYPE);
   await put(address, `${repository}/manifests/${artifact.referrerDigest}`, artifact.referrer, MANIFEST_MEDIA_TYPE);
 }
 

@@ -149,7 +149,7 @@ function serveRecords(serve: Serve, { registry }: RouteParts): void {
   serve(operations.logList, async ({ params, query, may }) => {
     may({ tenant: params.tenant });
     const tenant = await findTenant(registry.store, params.tenant);
-    return { items: await listLogLines(registry.store, tenant.id, query.extension, query.limit ?? 100) };
+    return { items: await listLogLines(registry.store, tenant.id, query.extension, Number(query.limit ?? 100)) };
   });
 }
 
@@ -158,7 +158,7 @@ function serveOperation<O extends Operation>(app: FastifyInstance, { registry }:
   app.route({
     method: operation.method,
     url: operation.path,
-    schema: { params: operation.params, querystring: coercible(operation.query), ...(hasBody ? { body: operation.body } : {}) },
+    schema: { params: operation.params, querystring: operation.query, ...(hasBody ? { body: operation.body } : {}) },
     handler: async (request, reply) => {
       const principal = operation.action === null ? null : await authenticate(registry.store, request);
       const may = (resource: Resource): Principal => {
@@ -171,11 +171,6 @@ function serveOperation<O extends Operation>(app: FastifyInstance, { registry }:
       return reply.send(await handler({ ...input, principal, may }));
     },
   });
-}
-
-/** A query holds text: whole numbers are taken from their digits. */
-function coercible(schema: Operation["query"]): object {
-  return JSON.parse(JSON.stringify(schema), (_, value: unknown) => value) as object;
 }
 
 function tenantView(tenant: Tenant): { id: string; name: string; createdAt: string } {

@@ -191,7 +191,7 @@ export const operations = {
   logList: operation("log.list", "GET /v1/tenants/:tenant/logs", {
     action: "execution:read",
     params: inTenant,
-    query: closed({ extension: Type.Optional(Extension), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })) }),
+    query: closed({ extension: Type.Optional(Extension), limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,2}$" })) }),
     reply: closed({ items: Type.Array(LogLineView) }),
     errors: ["tenant.unknown"],
   }),
