@@ -36,11 +36,36 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   policy: { folder: "src/core/policy", floor: 1, sees: ["trust"], packages: [] },
   contract: { folder: "src/core/contract", floor: 1, sees: ["trust"], packages: ["typebox"] }, // schemas are JSON Schema
   platform: { folder: "src/core/platform", floor: 2, sees: ["trust", "contract"], packages: [] },
-  store: { folder: "src/control/store", floor: 3, sees: ["trust", "contract", "platform"], packages: ["kysely", "pg"] },
-  log: { folder: "src/control/log", floor: 4, sees: ["trust", "contract", "platform"], packages: [] },
-  tenants: { folder: "src/control/tenants", floor: 6, sees: [...core, "store", "log"], packages: ["kysely"] },
-  executions: { folder: "src/control/executions", floor: 7, sees: [...core, "store"], packages: ["kysely"] },
-  registry: { folder: "src/control/registry", floor: 7, sees: [...core, "store", "log", "tenants"], packages: ["kysely"] },
+  store: {
+    folder: "src/control/store",
+    floor: 3,
+    sees: ["trust", "contract", "platform"],
+    packages: ["kysely", "pg"],
+  },
+  log: {
+    folder: "src/control/log",
+    floor: 4,
+    sees: ["trust", "contract", "platform"],
+    packages: [],
+  },
+  tenants: {
+    folder: "src/control/tenants",
+    floor: 6,
+    sees: [...core, "store", "log"],
+    packages: ["kysely"],
+  },
+  executions: {
+    folder: "src/control/executions",
+    floor: 7,
+    sees: [...core, "store"],
+    packages: ["kysely"],
+  },
+  registry: {
+    folder: "src/control/registry",
+    floor: 7,
+    sees: [...core, "store", "log", "tenants"],
+    packages: ["kysely"],
+  },
   api: {
     folder: "src/control/api",
     floor: 8,
@@ -60,7 +85,19 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   apps: {
     folder: "src/apps",
     floor: 10,
-    sees: [...core, "store", "log", "tenants", "executions", "registry", "api", "link", "runner", "gateway", "kit"],
+    sees: [
+      ...core,
+      "store",
+      "log",
+      "tenants",
+      "executions",
+      "registry",
+      "api",
+      "link",
+      "runner",
+      "gateway",
+      "kit",
+    ],
     packages: ["pg"],
   },
 };

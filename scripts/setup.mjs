@@ -1,13 +1,20 @@
 // Runs on Node 20 without dependencies: installs what is missing, then goes on under the pinned Node.
 import { createHash } from "node:crypto";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const NODE_FLOOR = [24, 15];
-const LOCK_STALE_MS = 30 * 60_000;
 
 const steps = { start, test };
 const verb = process.argv[2] ?? "";
@@ -25,7 +32,7 @@ async function test(args) {
   run(node, ["scripts/native.mjs", "build"]);
   if (args.length === 0) {
     run(node, ["node_modules/typescript/bin/tsc", "-b"]);
-    run(node, ["node_modules/oxlint/bin/oxlint", "--deny-warnings"]);
+    run(node, ["node_modules/oxlint/bin/oxlint", "--type-aware", "--deny-warnings"]);
     run(node, ["node_modules/oxfmt/bin/oxfmt", "--check", "src", "test", "scripts"]);
     run(node, ["node_modules/knip/bin/knip.js"]);
   }
@@ -39,9 +46,18 @@ async function install({ dev }) {
   const have = existsSync(mark) ? readFileSync(mark, "utf8").split(" ") : [];
   if (have[0] !== hash || (dev && have[1] !== "dev")) {
     await withLock(join(root, ".caisson-install.lock"), () => {
-      say(`installing ${dev ? "everything" : "what running needs"} from the lockfile (about a minute)`);
+      say(
+        `installing ${dev ? "everything" : "what running needs"} from the lockfile (about a minute)`,
+      );
       const omit = dev ? [] : ["--omit=dev"];
-      run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", ...omit]);
+      run("npm", [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        ...omit,
+      ]);
       writeFileSync(mark, `${hash} ${dev ? "dev" : "run"}`);
     });
   }
@@ -71,7 +87,8 @@ async function withLock(path, work) {
       closeSync(file);
       break;
     } catch (error) {
-      if (error.code !== "EEXIST") fail(`cannot write ${path}: ${error.message}; make the folder writable`);
+      if (error.code !== "EEXIST")
+        fail(`cannot write ${path}: ${error.message}; make the folder writable`);
       if (holderGone(path)) rmSync(path, { force: true });
       else if (!shown) shown = say(`waiting for another set-up in this folder (lock ${path})`);
     }
@@ -97,16 +114,23 @@ function run(command, args) {
   try {
     execFileSync(command, args, { stdio: "inherit", env: childEnv() });
   } catch (error) {
-    if (error.code === "ENOENT") fail(`cannot find ${command} on the PATH; install it and run the same command again`);
+    if (error.code === "ENOENT")
+      fail(`cannot find ${command} on the PATH; install it and run the same command again`);
     process.exit(typeof error.status === "number" && error.status !== 0 ? error.status : 1);
   }
 }
 
 /** The child replaces us: signals go to it, its exit code is ours. */
 async function handOver(node, args) {
-  const child = spawn(node, ["--disable-warning=ExperimentalWarning", ...args], { stdio: "inherit", env: childEnv() });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-  const [code, signal] = await new Promise((resolve) => child.on("exit", (...ends) => resolve(ends)));
+  const child = spawn(node, ["--disable-warning=ExperimentalWarning", ...args], {
+    stdio: "inherit",
+    env: childEnv(),
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => child.kill(signal));
+  const [code, signal] = await new Promise((resolve) =>
+    child.on("exit", (...ends) => resolve(ends)),
+  );
   process.exitCode = signal === null ? code : 1;
 }
 

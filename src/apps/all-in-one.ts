@@ -50,7 +50,10 @@ async function main(): Promise<void> {
   buildNative();
   const runtime = runtimeFolder(process.env, config.data);
   await mkdir(runtime, { recursive: true, mode: 0o700 });
-  const postgres = await startPostgres({ data: join(config.data, "postgres"), socketFolder: runtime }, log);
+  const postgres = await startPostgres(
+    { data: join(config.data, "postgres"), socketFolder: runtime },
+    log,
+  );
   const processes = processesOf(config, runtime, log);
   try {
     for (const child of processes) await child.start();
@@ -84,16 +87,28 @@ function keepPostgres(postgres: EmbeddedPostgres, log: Log): void {
 }
 
 function buildNative(): void {
-  const result = spawnSync(process.execPath, [join(CLONE, "scripts/native.mjs"), "build"], { stdio: "inherit" });
-  if (result.status !== 0) throw new StartError("native.missing", "cannot start without the sandbox and the compiler; the message above names what is missing");
+  const result = spawnSync(process.execPath, [join(CLONE, "scripts/native.mjs"), "build"], {
+    stdio: "inherit",
+  });
+  if (result.status !== 0)
+    throw new StartError(
+      "native.missing",
+      "cannot start without the sandbox and the compiler; the message above names what is missing",
+    );
 }
 
 async function requireFree(port: number): Promise<void> {
   const server = createServer();
   try {
-    await new Promise<void>((done, fail) => server.once("error", fail).listen(port, "127.0.0.1", done));
+    await new Promise<void>((done, fail) =>
+      server.once("error", fail).listen(port, "127.0.0.1", done),
+    );
   } catch (cause) {
-    throw new StartError("port.taken", `cannot listen on 127.0.0.1:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`, { cause });
+    throw new StartError(
+      "port.taken",
+      `cannot listen on 127.0.0.1:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`,
+      { cause },
+    );
   } finally {
     await new Promise((done) => server.close(done));
   }
@@ -102,6 +117,8 @@ async function requireFree(port: number): Promise<void> {
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`caisson: ${error instanceof CodedError ? `${error.message} [${error.code}]` : String(error instanceof Error ? error.stack : error)}\n`);
+  process.stderr.write(
+    `caisson: ${error instanceof CodedError ? `${error.message} [${error.code}]` : String(error instanceof Error ? error.stack : error)}\n`,
+  );
   process.exitCode = 1;
 }

@@ -14,7 +14,9 @@ import { developmentSecrets } from "./development-secrets.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 const ORIGIN = "caisson.local/artifacts";
-const TOOLCHAIN_IMPORTS = fileURLToPath(new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url));
+const TOOLCHAIN_IMPORTS = fileURLToPath(
+  new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
+);
 
 interface ControlConfig {
   readonly data: string;
@@ -40,11 +42,21 @@ async function main(): Promise<void> {
   const log = jsonLog("control");
   const config = readControlConfig(process.env);
   const keys = await openKeys(join(config.data, "keys"));
-  const database = (user: string) => ({ socketFolder: config.socketFolder, port: 5432, user, database: "caisson" });
+  const database = (user: string) => ({
+    socketFolder: config.socketFolder,
+    port: 5432,
+    user,
+    database: "caisson",
+  });
   await migrate(database("caisson_owner"));
   await using store = openStore(database("caisson_app"));
   const logFolder = join(config.data, "logs/artifacts");
-  await using artifactLog = await openLog({ dir: logFolder, origin: ORIGIN, signer: keys.artifactLog, dedup: true });
+  await using artifactLog = await openLog({
+    dir: logFolder,
+    origin: ORIGIN,
+    signer: keys.artifactLog,
+    dedup: true,
+  });
   const registry = await openRegistry(config, keys, store, artifactLog);
   await using api = await startControlApi({ registry, log, logFolder }, config);
   await enrolDevelopment(config.data, registry, api.url);
@@ -53,15 +65,29 @@ async function main(): Promise<void> {
   await untilStopped();
 }
 
-async function openRegistry(config: ControlConfig, keys: ControlKeys, store: RegistryParts["store"], log: RegistryParts["log"]): Promise<RegistryParts> {
-  const logKey = logKeyOf(noteSigner(ORIGIN, keys.artifactLog).verifierKey, new Date("2020-01-01T00:00:00Z"));
+async function openRegistry(
+  config: ControlConfig,
+  keys: ControlKeys,
+  store: RegistryParts["store"],
+  log: RegistryParts["log"],
+): Promise<RegistryParts> {
+  const logKey = logKeyOf(
+    noteSigner(ORIGIN, keys.artifactLog).verifierKey,
+    new Date("2020-01-01T00:00:00Z"),
+  );
   const bundlePem = config.trustBundle === null ? null : await bundleText(config.trustBundle);
   return {
     store,
     clock: systemClock,
     blobs: await BlobStore.open(join(config.data, "oci")),
     keys,
-    trust: await TrustRoots.open({ store, clock: systemClock, signer: keys.trustRoot, logs: [logKey], bundlePem }),
+    trust: await TrustRoots.open({
+      store,
+      clock: systemClock,
+      signer: keys.trustRoot,
+      logs: [logKey],
+      bundlePem,
+    }),
     log,
     logKey,
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),

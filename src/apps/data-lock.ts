@@ -13,11 +13,18 @@ export async function lockData(data: string): Promise<AsyncDisposable> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       const pid = Number(await readFile(path, "utf8").catch(() => "0"));
-      if (isCaisson(pid, await commandLine(pid))) throw new StartError("data.in-use", `cannot start: process ${pid} serves the data folder ${data} already; stop it, or name another folder with CAISSON_DATA`);
+      if (isCaisson(pid, await commandLine(pid)))
+        throw new StartError(
+          "data.in-use",
+          `cannot start: process ${pid} serves the data folder ${data} already; stop it, or name another folder with CAISSON_DATA`,
+        );
       await rm(path, { force: true });
     }
   }
-  throw new StartError("data.in-use", `cannot lock the data folder ${data}: another start is under way`);
+  throw new StartError(
+    "data.in-use",
+    `cannot lock the data folder ${data}: another start is under way`,
+  );
 }
 
 async function commandLine(pid: number): Promise<string> {

@@ -12,7 +12,11 @@ export interface DevelopmentSecrets {
 }
 
 /** 0600 files in the data folder: development mode's keystore, made once. */
-export async function developmentSecrets(data: string, url: string, keys: ControlKeys): Promise<DevelopmentSecrets> {
+export async function developmentSecrets(
+  data: string,
+  url: string,
+  keys: ControlKeys,
+): Promise<DevelopmentSecrets> {
   await mkdir(join(data, "edge"), { recursive: true, mode: 0o700 });
   const secrets = {
     operatorKey: await secretFile(join(data, "keys/operator.key"), () => newSecret()),
@@ -20,8 +24,14 @@ export async function developmentSecrets(data: string, url: string, keys: Contro
     runnerToken: await secretFile(join(data, "edge/runner.token"), newEdgeToken),
   };
   const pinned = { url, stateKey: keys.state.publicKey, trustRootKey: keys.trustRoot.publicKey };
-  await writeEnrolment(join(data, "edge/gateway.json"), { ...pinned, edgeToken: secrets.gatewayToken });
-  await writeEnrolment(join(data, "edge/runner.json"), { ...pinned, edgeToken: secrets.runnerToken });
+  await writeEnrolment(join(data, "edge/gateway.json"), {
+    ...pinned,
+    edgeToken: secrets.gatewayToken,
+  });
+  await writeEnrolment(join(data, "edge/runner.json"), {
+    ...pinned,
+    edgeToken: secrets.runnerToken,
+  });
   return secrets;
 }
 

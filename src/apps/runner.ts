@@ -4,16 +4,32 @@ import { fileURLToPath } from "node:url";
 import { encodeHex } from "#trust";
 import { logLevels, parseToolchainImports } from "#contract";
 import type { LogFrame, LogRecord } from "#contract";
-import { dataFolder, endWithParent, EnvReader, jsonLog, runtimeFolder, systemClock } from "#platform";
+import {
+  dataFolder,
+  endWithParent,
+  EnvReader,
+  jsonLog,
+  runtimeFolder,
+  systemClock,
+} from "#platform";
 import type { Log } from "#platform";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Spool } from "#link";
-import { ArtifactCache, BuildStore, compileComponent, GrantKeeper, readFingerprint, SandboxProcess } from "#runner";
+import {
+  ArtifactCache,
+  BuildStore,
+  compileComponent,
+  GrantKeeper,
+  readFingerprint,
+  SandboxProcess,
+} from "#runner";
 import type { KeeperParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
 import { untilStopped } from "./until-stopped.ts";
 
-const TOOLCHAIN_IMPORTS = fileURLToPath(new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url));
+const TOOLCHAIN_IMPORTS = fileURLToPath(
+  new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
+);
 const COMPILE_MS = 120_000;
 const RESTART_MS = 100;
 
@@ -33,8 +49,17 @@ async function main(): Promise<void> {
   const config = readRunnerConfig(process.env);
   const native = nativePaths();
   const enrolment = await readEnrolment(join(config.data, "edge/runner.json"));
-  await using line = await openControlLine({ enrolment, dir: join(config.data, "runner/line"), clock: systemClock, log });
-  await using spool = await openSpool({ dir: join(config.data, "runner/spool"), send: (batch) => line.post("/v1/edge/logs", batch), log });
+  await using line = await openControlLine({
+    enrolment,
+    dir: join(config.data, "runner/line"),
+    clock: systemClock,
+    log,
+  });
+  await using spool = await openSpool({
+    dir: join(config.data, "runner/spool"),
+    send: (batch) => line.post("/v1/edge/logs", batch),
+    log,
+  });
   const keeper: KeeperParts = {
     stateKey: enrolment.stateKey,
     artifacts: new ArtifactCache(join(config.data, "runner/artifacts"), line),
@@ -42,11 +67,25 @@ async function main(): Promise<void> {
     compile: (component) => compileComponent(native.compiler, component, COMPILE_MS),
     fingerprint: await readFingerprint(native.compiler),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
-    report: (handle, failure) => line.post("/v1/edge/builds", JSON.stringify({ handle, ...(failure === null ? {} : { failure: failure.slice(0, 2_000) }) })),
+    report: (handle, failure) =>
+      line.post(
+        "/v1/edge/builds",
+        JSON.stringify({
+          handle,
+          ...(failure === null ? {} : { failure: failure.slice(0, 2_000) }),
+        }),
+      ),
     clock: systemClock,
     log,
   };
-  const host = new SandboxHost({ executable: native.sandbox, runtime: config.runtime, keeper, line, spool, log });
+  const host = new SandboxHost({
+    executable: native.sandbox,
+    runtime: config.runtime,
+    keeper,
+    line,
+    spool,
+    log,
+  });
   await host.start();
   log.info("runner.ready", {});
   process.send?.({ ready: true });
@@ -83,7 +122,11 @@ class SandboxHost {
       socketPath: join(runtime, "sandbox.sock"),
       onLog: (frame) => this.#onLog(frame),
       onExit: (exit) => {
-        log.warn("sandbox.ended", { status: exit.status, signal: exit.signal, detail: exit.detail });
+        log.warn("sandbox.ended", {
+          status: exit.status,
+          signal: exit.signal,
+          detail: exit.detail,
+        });
         if (!this.#stopping) setTimeout(() => void this.#restart(), RESTART_MS);
       },
     });
@@ -91,7 +134,9 @@ class SandboxHost {
     this.#keeper = new GrantKeeper(keeper, sandbox);
     await this.#apply();
     // Written last: a gateway that reads it finds a sandbox that serves.
-    await writeFile(join(runtime, "sandbox.secret"), `${encodeHex(sandbox.secret)}\n`, { mode: 0o600 });
+    await writeFile(join(runtime, "sandbox.secret"), `${encodeHex(sandbox.secret)}\n`, {
+      mode: 0o600,
+    });
   }
 
   async #restart(): Promise<void> {

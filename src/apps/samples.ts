@@ -11,7 +11,16 @@ const EXTENSIONS = fileURLToPath(new URL("../../extensions/", import.meta.url));
 const PUBLISHER = "demo";
 const SAMPLES = ["tiny", "hello"] as const;
 const TENANTS = ["north", "south"] as const;
-const ACTIONS = ["key:manage", "artifact:push", "artifact:read", "install:manage", "install:read", "verdict:read", "execution:read", "ext:call"];
+const ACTIONS = [
+  "key:manage",
+  "artifact:push",
+  "artifact:read",
+  "install:manage",
+  "install:read",
+  "verdict:read",
+  "execution:read",
+  "ext:call",
+];
 const READY_MS = 120_000;
 
 export interface DemoTenant {
@@ -28,7 +37,10 @@ export interface Samples {
 
 /** Two demo tenants, a publisher with its key, two samples published and installed for both: each step only where it is absent. */
 export async function provideSamples(data: string, port: number): Promise<Samples> {
-  const address = { url: `http://127.0.0.1:${port}`, key: await secretFile(join(data, "keys/operator.key"), missingOperatorKey) };
+  const address = {
+    url: `http://127.0.0.1:${port}`,
+    key: await secretFile(join(data, "keys/operator.key"), missingOperatorKey),
+  };
   await mkdir(join(data, "dev"), { recursive: true, mode: 0o700 });
   const tenants: DemoTenant[] = [];
   for (const name of TENANTS) tenants.push(await provideTenant(address, data, name));
@@ -46,10 +58,15 @@ function missingOperatorKey(): never {
 
 async function provideTenant(address: ApiAddress, data: string, name: string): Promise<DemoTenant> {
   const { items } = await call(address, operations.tenantList);
-  const { id } = items.find((tenant) => tenant.name === name) ?? (await call(address, operations.tenantCreate, { body: { name } }));
+  const { id } =
+    items.find((tenant) => tenant.name === name) ??
+    (await call(address, operations.tenantCreate, { body: { name } }));
   const keyFile = join(data, `dev/${name}.key`);
   if (!(await exists(keyFile))) {
-    const { key } = await call(address, operations.keyCreate, { params: { tenant: id }, body: { name: "demo", actions: ACTIONS } });
+    const { key } = await call(address, operations.keyCreate, {
+      params: { tenant: id },
+      body: { name: "demo", actions: ACTIONS },
+    });
     await secretFile(keyFile, () => key);
   }
   return { name, id, keyFile, key: await secretFile(keyFile, missingOperatorKey) };
@@ -66,40 +83,83 @@ async function provideSigner(path: string): Promise<Signer> {
   return (await exists(path)) ? readPublisherKey(path, null) : createPublisherKey(path, null);
 }
 
-async function providePublisher(address: ApiAddress, owner: DemoTenant, signer: Signer): Promise<void> {
+async function providePublisher(
+  address: ApiAddress,
+  owner: DemoTenant,
+  signer: Signer,
+): Promise<void> {
   await call(address, operations.publisherCreate, { body: { name: PUBLISHER, tenant: owner.id } });
   const { items } = await call(address, operations.trustList);
   const known = items.find((anchor) => anchor.spki === signer.publicKey.spkiDigest);
-  if (known === undefined) await call(address, operations.trustAdd, { body: { pem: signer.publicKey.toPem() } });
+  if (known === undefined)
+    await call(address, operations.trustAdd, { body: { pem: signer.publicKey.toPem() } });
   if (known?.scope === undefined || known.scope === null)
-    await call(address, operations.trustScope, { params: { spki: signer.publicKey.spkiDigest }, body: { publishers: [PUBLISHER], kinds: ["extension"], doors: ["publish", "install", "load"] } });
+    await call(address, operations.trustScope, {
+      params: { spki: signer.publicKey.spkiDigest },
+      body: {
+        publishers: [PUBLISHER],
+        kinds: ["extension"],
+        doors: ["publish", "install", "load"],
+      },
+    });
 }
 
-async function provideSample(address: ApiAddress, tenants: readonly DemoTenant[], sample: string, signer: Signer): Promise<void> {
+async function provideSample(
+  address: ApiAddress,
+  tenants: readonly DemoTenant[],
+  sample: string,
+  signer: Signer,
+): Promise<void> {
   const extension = `${PUBLISHER}.${sample}`;
   const { items } = await call(address, operations.artifactList, { query: { extension } });
   if (items.length === 0) {
     process.stderr.write(`caisson: building and publishing ${extension}\n`);
     const signed = signPacked(await packFolder(join(EXTENSIONS, sample)), signer, new Date());
     await pushArtifact(address, signed);
-    await call(address, operations.publish, { body: { extension, version: signed.config.version, contentHash: signed.digest } });
+    await call(address, operations.publish, {
+      body: { extension, version: signed.config.version, contentHash: signed.digest },
+    });
   }
   for (const tenant of tenants) await provideInstall(address, tenant, extension);
 }
 
-async function provideInstall(address: ApiAddress, tenant: DemoTenant, extension: string): Promise<void> {
+async function provideInstall(
+  address: ApiAddress,
+  tenant: DemoTenant,
+  extension: string,
+): Promise<void> {
   const params = { tenant: tenant.id };
   const { items } = await call(address, operations.installList, { params });
-  if (!items.some((install) => install.extension === extension)) await call(address, operations.install, { params, body: { extension } });
+  if (!items.some((install) => install.extension === extension))
+    await call(address, operations.install, { params, body: { extension } });
   await untilReady(address, tenant.id, extension);
 }
 
 /** Waits until a runner has built the install. Throws the API's error, or "install.failed" with the runner's reason. */
 async function untilReady(address: ApiAddress, tenant: string, extension: string): Promise<void> {
-  for (const end = Date.now() + READY_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    const { state, failure } = await call(address, operations.installShow, { params: { tenant, extension } });
+  for (
+    const end = Date.now() + READY_MS;
+    Date.now() < end;
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  ) {
+    const { state, failure } = await call(address, operations.installShow, {
+      params: { tenant, extension },
+    });
     if (state === "ready") return;
-    if (state === "failed" || failure !== null) throw new ApiError("install.failed", 422, "", undefined, `cannot run ${extension}: ${failure ?? "no runner built it"}`);
+    if (state === "failed" || failure !== null)
+      throw new ApiError(
+        "install.failed",
+        422,
+        "",
+        undefined,
+        `cannot run ${extension}: ${failure ?? "no runner built it"}`,
+      );
   }
-  throw new ApiError("install.failed", 422, "", undefined, `cannot run ${extension}: no runner built it within ${READY_MS} ms`);
+  throw new ApiError(
+    "install.failed",
+    422,
+    "",
+    undefined,
+    `cannot run ${extension}: no runner built it within ${READY_MS} ms`,
+  );
 }

@@ -38,7 +38,11 @@ export class SupervisedProcess {
 
   #spawn(): ChildProcess {
     const main = fileURLToPath(new URL(`./${this.name}.ts`, import.meta.url));
-    const child = fork(main, [], { env: { ...process.env, ...this.#env }, stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: ["--disable-warning=ExperimentalWarning"] });
+    const child = fork(main, [], {
+      env: { ...process.env, ...this.#env },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
     const since = Date.now();
     child.on("exit", (code, signal) => this.#onExit(code, signal, Date.now() - since));
     this.#child = child;
@@ -70,14 +74,28 @@ export class SupervisedProcess {
 
 function readyMessage(child: ChildProcess, name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new StartError("child.failed", `cannot start ${name}: not ready after ${READY_MS} ms; its log lines stand above`)), READY_MS);
+    const late = setTimeout(
+      () =>
+        reject(
+          new StartError(
+            "child.failed",
+            `cannot start ${name}: not ready after ${READY_MS} ms; its log lines stand above`,
+          ),
+        ),
+      READY_MS,
+    );
     child.once("message", (message: { ready?: unknown }) => {
       clearTimeout(late);
       resolve(message.ready ?? true);
     });
     child.once("exit", (code, signal) => {
       clearTimeout(late);
-      reject(new StartError("child.failed", `cannot start ${name}: it ended with ${signal ?? code ?? "no status"}; its log lines stand above`));
+      reject(
+        new StartError(
+          "child.failed",
+          `cannot start ${name}: it ended with ${signal ?? code ?? "no status"}; its log lines stand above`,
+        ),
+      );
     });
   });
 }

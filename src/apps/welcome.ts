@@ -2,7 +2,10 @@ import { join } from "node:path";
 import type { Samples } from "./samples.ts";
 
 /** What a start prints: where things are, one call that works, one refusal to see. */
-export function welcome(config: { readonly data: string; readonly port: number }, samples: Samples | null): string {
+export function welcome(
+  config: { readonly data: string; readonly port: number },
+  samples: Samples | null,
+): string {
   const lines = [
     "",
     "Caisson runs in DEVELOPMENT MODE: loopback only, no TLS, keys as files.",
@@ -12,7 +15,16 @@ export function welcome(config: { readonly data: string; readonly port: number }
     `  keys       ${join(config.data, "keys")} (operator.key opens everything), ${join(config.data, "dev")}`,
   ];
   const [tenant] = samples?.tenants ?? [];
-  if (tenant !== undefined) lines.push("", "A proven extension answers:", `  ${curlCommand(config, tenant.key)}`, "", "The same extension with one byte changed is refused:", "  ./caisson demo-refusal", "");
+  if (tenant !== undefined)
+    lines.push(
+      "",
+      "A proven extension answers:",
+      `  ${curlCommand(config, tenant.key)}`,
+      "",
+      "The same extension with one byte changed is refused:",
+      "  ./caisson demo-refusal",
+      "",
+    );
   lines.push("Ctrl-C stops everything.", "");
   return lines.join("\n");
 }

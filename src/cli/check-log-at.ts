@@ -12,7 +12,11 @@ export interface LogSummary {
 const MAX_FILE_BYTES = 32 * 1_048_576;
 
 /** place: a folder, or the address of a log's files. Throws TrustError where anything does not hold. */
-export async function checkLogAt(place: string, verifierKey: string, known: Uint8Array | undefined): Promise<LogSummary> {
+export async function checkLogAt(
+  place: string,
+  verifierKey: string,
+  known: Uint8Array | undefined,
+): Promise<LogSummary> {
   const read = /^https?:\/\//.test(place) ? readOver(place) : readIn(place);
   const steps = checkLog({ verifierKey, ...(known === undefined ? {} : { known }) });
   let checkpoint: Uint8Array = new Uint8Array();
@@ -33,7 +37,10 @@ function readIn(folder: string): (path: string) => Promise<Uint8Array | undefine
 function readOver(base: string): (path: string) => Promise<Uint8Array | undefined> {
   const root = base.endsWith("/") ? base : `${base}/`;
   return async (path) => {
-    const response = await fetch(new URL(path, root), { redirect: "error", signal: AbortSignal.timeout(30_000) });
+    const response = await fetch(new URL(path, root), {
+      redirect: "error",
+      signal: AbortSignal.timeout(30_000),
+    });
     if (!response.ok) return undefined;
     const bytes = new Uint8Array(await response.arrayBuffer());
     return bytes.length <= MAX_FILE_BYTES ? bytes : undefined;

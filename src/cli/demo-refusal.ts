@@ -19,14 +19,28 @@ export function demoRefusal(program: Command): void {
     .option("--json", "print JSON")
     .action(async (options: OutputOptions) => {
       const packed = await packFolder(TINY);
-      const signed = signPacked(packed, await readPublisherKey(join(localData(), "dev/publisher.pem"), null), new Date());
-      const [configBytes = new Uint8Array(), component = new Uint8Array()] = [...packed.blobs.values()];
+      const signed = signPacked(
+        packed,
+        await readPublisherKey(join(localData(), "dev/publisher.pem"), null),
+        new Date(),
+      );
+      const [configBytes = new Uint8Array(), component = new Uint8Array()] = [
+        ...packed.blobs.values(),
+      ];
       const changed = component.slice();
       const at = changed.length - 1;
       changed[at] = (changed[at] ?? 0) ^ 1;
-      const bundle = [...signed.blobs].find(([digest]) => !packed.blobs.has(digest) && digest !== digestOf("file", new TextEncoder().encode("{}")));
-      const tampered = attachBundle(assemble(configBytes, packed.config, changed), bundle?.[1] ?? new Uint8Array());
-      progress(`signed   ${packed.digest}\npushing  ${tampered.digest} (byte ${at} of the component changed) under the same signature`);
+      const bundle = [...signed.blobs].find(
+        ([digest]) =>
+          !packed.blobs.has(digest) && digest !== digestOf("file", new TextEncoder().encode("{}")),
+      );
+      const tampered = attachBundle(
+        assemble(configBytes, packed.config, changed),
+        bundle?.[1] ?? new Uint8Array(),
+      );
+      progress(
+        `signed   ${packed.digest}\npushing  ${tampered.digest} (byte ${at} of the component changed) under the same signature`,
+      );
       // By digest: the tag of an admitted version does not move.
       await publish(tampered, options, "digest").catch((error: unknown) => {
         if (error instanceof ApiError) progress("refused, as it must be:");

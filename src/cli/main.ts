@@ -13,7 +13,10 @@ const USAGE = 2;
 const OURS = 6;
 
 async function main(argv: readonly string[]): Promise<number> {
-  const program = new Command("caisson").description("runs code its operator did not write, so that nothing runs unproven").version("0.1.0", "--caisson-version").exitOverride();
+  const program = new Command("caisson")
+    .description("runs code its operator did not write, so that nothing runs unproven")
+    .version("0.1.0", "--caisson-version")
+    .exitOverride();
   authorCommands(program);
   tenantCommands(program);
   invokeCommand(program);
@@ -36,7 +39,10 @@ function explainFailure(error: unknown, json: boolean): number {
   const reasons = error instanceof ApiError && Array.isArray(error.reasons) ? error.reasons : [];
   const message = error instanceof Error ? error.message : String(error);
   if (json) process.stdout.write(`${JSON.stringify({ code, message, reasons })}\n`);
-  else process.stderr.write(`${[`caisson: ${printable(message)} [${code}]`, ...reasonTree(reasons, "  ")].join("\n")}\n`);
+  else
+    process.stderr.write(
+      `${[`caisson: ${printable(message)} [${code}]`, ...reasonTree(reasons, "  ")].join("\n")}\n`,
+    );
   if (isErrorCode(code)) return errors[code].exit;
   return error instanceof CodedError ? 1 : OURS;
 }

@@ -8,7 +8,8 @@ import { print, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
 import { address, localData, tenantOf, writeProfile } from "./profile.ts";
 
-const TENANT_ACTIONS = "key:manage,artifact:push,artifact:read,install:manage,install:read,verdict:read,execution:read,ext:call";
+const TENANT_ACTIONS =
+  "key:manage,artifact:push,artifact:read,install:manage,install:read,verdict:read,execution:read,ext:call";
 const DOORS = ["publish", "install", "load"];
 
 /** login, tenant, apikey, publisher, trust, operator. */
@@ -32,13 +33,17 @@ export function operatorCommands(program: Command): void {
     .command("operator")
     .description("the operator's own key")
     .command("reset-key")
-    .description("replace a lost operator key; needs the data folder, and takes effect at once where control runs")
+    .description(
+      "replace a lost operator key; needs the data folder, and takes effect at once where control runs",
+    )
     .option("--json", "print JSON")
     .action(async (options: OutputOptions) => {
       const file = join(localData(), "keys/operator.key");
       await readFile(file); // only a data folder that control has made is reset
       await writeFileDurably(file, `csk_${randomBytes(32).toString("base64url")}\n`);
-      print(options, { keyFile: file }, () => [`wrote a new operator key to ${file}; the old one is refused as soon as control has read it`]);
+      print(options, { keyFile: file }, () => [
+        `wrote a new operator key to ${file}; the old one is refused as soon as control has read it`,
+      ]);
     });
 }
 
@@ -56,7 +61,12 @@ function tenantAdmin(program: Command): void {
     .option("--json", "print JSON")
     .action(async (options: OutputOptions) => {
       const { items } = await call(await address(), operations.tenantList);
-      print(options, { items }, () => table(["NAME", "ID", "CREATED"], items.map((row) => [row.name, row.id, row.createdAt])));
+      print(options, { items }, () =>
+        table(
+          ["NAME", "ID", "CREATED"],
+          items.map((row) => [row.name, row.id, row.createdAt]),
+        ),
+      );
     });
   program
     .command("publisher")
@@ -66,7 +76,9 @@ function tenantAdmin(program: Command): void {
     .option("--json", "print JSON")
     .action(async (name: string, options: OutputOptions & { tenant: string }) => {
       const api = await address();
-      const made = await call(api, operations.publisherCreate, { body: { name, tenant: await tenantOf(api, options.tenant) } });
+      const made = await call(api, operations.publisherCreate, {
+        body: { name, tenant: await tenantOf(api, options.tenant) },
+      });
       print(options, made, () => [`publisher ${made.name} belongs to ${made.tenant}`]);
     });
 }
@@ -79,21 +91,45 @@ function apiKeyAdmin(program: Command): void {
     .option("--actions <list>", "what the key may do, comma-separated", TENANT_ACTIONS)
     .option("--out <file>", "write the key to this new 0600 file instead of printing it")
     .option("--json", "print JSON")
-    .action(async (name: string, options: OutputOptions & { tenant?: string; actions: string; out?: string }) => {
-      const api = await address();
-      const { id, key } = await call(api, operations.keyCreate, { params: { tenant: await tenantOf(api, options.tenant) }, body: { name, actions: options.actions.split(",") } });
-      if (options.out !== undefined) await writeFileDurably(options.out, `${key}\n`);
-      const shown = options.out === undefined ? { id, key } : { id, file: options.out };
-      print(options, shown, () => [options.out === undefined ? `${key}  (shown once; id ${id})` : `wrote ${options.out} (id ${id})`]);
-    });
+    .action(
+      async (
+        name: string,
+        options: OutputOptions & { tenant?: string; actions: string; out?: string },
+      ) => {
+        const api = await address();
+        const { id, key } = await call(api, operations.keyCreate, {
+          params: { tenant: await tenantOf(api, options.tenant) },
+          body: { name, actions: options.actions.split(",") },
+        });
+        if (options.out !== undefined) await writeFileDurably(options.out, `${key}\n`);
+        const shown = options.out === undefined ? { id, key } : { id, file: options.out };
+        print(options, shown, () => [
+          options.out === undefined
+            ? `${key}  (shown once; id ${id})`
+            : `wrote ${options.out} (id ${id})`,
+        ]);
+      },
+    );
   apikey
     .command("list")
     .option("--tenant <name or id>", "the tenant")
     .option("--json", "print JSON")
     .action(async (options: OutputOptions & { tenant?: string }) => {
       const api = await address();
-      const { items } = await call(api, operations.keyList, { params: { tenant: await tenantOf(api, options.tenant) } });
-      print(options, { items }, () => table(["NAME", "ID", "STATE", "ACTIONS"], items.map((row) => [row.name, row.id, row.revokedAt === null ? "live" : "revoked", row.actions.join(",")])));
+      const { items } = await call(api, operations.keyList, {
+        params: { tenant: await tenantOf(api, options.tenant) },
+      });
+      print(options, { items }, () =>
+        table(
+          ["NAME", "ID", "STATE", "ACTIONS"],
+          items.map((row) => [
+            row.name,
+            row.id,
+            row.revokedAt === null ? "live" : "revoked",
+            row.actions.join(","),
+          ]),
+        ),
+      );
     });
   apikey
     .command("revoke <id>")
@@ -101,15 +137,30 @@ function apiKeyAdmin(program: Command): void {
     .option("--json", "print JSON")
     .action(async (key: string, options: OutputOptions & { tenant?: string }) => {
       const api = await address();
-      const revoked = await call(api, operations.keyRevoke, { params: { tenant: await tenantOf(api, options.tenant), key } });
+      const revoked = await call(api, operations.keyRevoke, {
+        params: { tenant: await tenantOf(api, options.tenant), key },
+      });
       print(options, revoked, () => [`revoked ${revoked.name} (${revoked.id})`]);
     });
 }
 
 function trustAdmin(program: Command): void {
   const trust = program.command("trust").description("which keys may sign for whom");
-  const rows = (items: readonly { spki: string; source: string; scope: { publishers: readonly string[] } | null }[]) =>
-    table(["KEY", "FROM", "SIGNS FOR"], items.map((row) => [row.spki, row.source, row.scope === null ? "nobody (no scope)" : row.scope.publishers.join(",") || "nobody"]));
+  const rows = (
+    items: readonly {
+      spki: string;
+      source: string;
+      scope: { publishers: readonly string[] } | null;
+    }[],
+  ) =>
+    table(
+      ["KEY", "FROM", "SIGNS FOR"],
+      items.map((row) => [
+        row.spki,
+        row.source,
+        row.scope === null ? "nobody (no scope)" : row.scope.publishers.join(",") || "nobody",
+      ]),
+    );
   trust
     .command("list")
     .option("--json", "print JSON")
@@ -122,8 +173,13 @@ function trustAdmin(program: Command): void {
     .description("add public keys or certificates; they trust nothing until scoped")
     .option("--json", "print JSON")
     .action(async (file: string, options: OutputOptions) => {
-      const added = await call(await address(), operations.trustAdd, { body: { pem: await readFile(file, "utf8") } });
-      print(options, added, () => [...rows(added.items), ...added.items.flatMap((row) => row.message ?? [])]);
+      const added = await call(await address(), operations.trustAdd, {
+        body: { pem: await readFile(file, "utf8") },
+      });
+      print(options, added, () => [
+        ...rows(added.items),
+        ...added.items.flatMap((row) => row.message ?? []),
+      ]);
     });
   trust
     .command("scope <spki>")
@@ -132,7 +188,10 @@ function trustAdmin(program: Command): void {
     .option("--no-publishers", "nobody: the key trusts nothing any more")
     .option("--json", "print JSON")
     .action(async (spki: string, options: OutputOptions & { publisher?: string[] }) => {
-      const view = await call(await address(), operations.trustScope, { params: { spki }, body: { publishers: options.publisher ?? [], kinds: ["extension"], doors: DOORS } });
+      const view = await call(await address(), operations.trustScope, {
+        params: { spki },
+        body: { publishers: options.publisher ?? [], kinds: ["extension"], doors: DOORS },
+      });
       print(options, view, () => rows([view]));
     });
 }

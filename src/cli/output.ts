@@ -3,8 +3,14 @@ export interface OutputOptions {
 }
 
 /** One JSON document with --json, lines for people otherwise. */
-export function print(options: OutputOptions, value: unknown, lines: () => readonly string[]): void {
-  process.stdout.write(options.json === true ? `${JSON.stringify(value)}\n` : `${lines().join("\n")}\n`);
+export function print(
+  options: OutputOptions,
+  value: unknown,
+  lines: () => readonly string[],
+): void {
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(value)}\n` : `${lines().join("\n")}\n`,
+  );
 }
 
 export function progress(text: string): void {
@@ -14,8 +20,15 @@ export function progress(text: string): void {
 /** Columns as wide as their widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+  const widths = header.map((_, column) =>
+    Math.max(...all.map((row) => (row[column] ?? "").length)),
+  );
+  return all.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 interface ReasonLike {
@@ -32,7 +45,10 @@ const MARK: Readonly<Record<string, string>> = { allow: "ok ", ask: "ask", deny:
 export function reasonTree(reasons: readonly unknown[], indent = ""): string[] {
   return reasons.flatMap((value) => {
     const reason = value as ReasonLike; // the server's reply schema
-    return [`${indent}${MARK[reason.outcome] ?? "?  "} ${reason.step}: ${reason.code}  ${printable(reason.detail)}`, ...reasonTree(reason.children, `${indent}    `)];
+    return [
+      `${indent}${MARK[reason.outcome] ?? "?  "} ${reason.step}: ${reason.code}  ${printable(reason.detail)}`,
+      ...reasonTree(reason.children, `${indent}    `),
+    ];
   });
 }
 

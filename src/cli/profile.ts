@@ -11,8 +11,11 @@ import { CliError } from "./cli-error.ts";
 
 const CLONE_DATA = fileURLToPath(new URL("../../.caisson", import.meta.url));
 
-export function profilePath(): string {
-  return process.env["CAISSON_PROFILE"] ?? join(process.env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "caisson/profile.json");
+function profilePath(): string {
+  return (
+    process.env["CAISSON_PROFILE"] ??
+    join(process.env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "caisson/profile.json")
+  );
 }
 
 /** The data folder that this clone's `npm start` uses. */
@@ -32,15 +35,30 @@ export async function address(): Promise<ApiAddress> {
 async function whereabouts(): Promise<{ url: string; keyFile: string }> {
   const local = join(localData(), "keys/operator.key");
   const port = process.env["CAISSON_PORT"] ?? "8700";
-  const fallback = existsSync(profilePath()) ? await readProfile() : { url: `http://127.0.0.1:${port}`, keyFile: local };
-  const found = { url: process.env["CAISSON_URL"] ?? fallback.url, keyFile: process.env["CAISSON_KEY_FILE"] ?? fallback.keyFile };
-  if (!existsSync(found.keyFile)) throw new CliError("profile.missing", `cannot find a key: run "caisson login --url … --key-file …", or npm start in this clone (no file ${found.keyFile})`);
+  const fallback = existsSync(profilePath())
+    ? await readProfile()
+    : { url: `http://127.0.0.1:${port}`, keyFile: local };
+  const found = {
+    url: process.env["CAISSON_URL"] ?? fallback.url,
+    keyFile: process.env["CAISSON_KEY_FILE"] ?? fallback.keyFile,
+  };
+  if (!existsSync(found.keyFile))
+    throw new CliError(
+      "profile.missing",
+      `cannot find a key: run "caisson login --url … --key-file …", or npm start in this clone (no file ${found.keyFile})`,
+    );
   return found;
 }
 
 async function readProfile(): Promise<{ url: string; keyFile: string }> {
-  const reader = ObjectReader.of(parseStrictJson(await readFile(profilePath()), { maxBytes: 65_536 }), "profile");
-  const profile = { url: reader.string("url", { max: 2_048 }), keyFile: reader.string("keyFile", { max: 4_096 }) };
+  const reader = ObjectReader.of(
+    parseStrictJson(await readFile(profilePath()), { maxBytes: 65_536 }),
+    "profile",
+  );
+  const profile = {
+    url: reader.string("url", { max: 2_048 }),
+    keyFile: reader.string("keyFile", { max: 4_096 }),
+  };
   reader.literal("ca", null);
   reader.end();
   return profile;
@@ -48,14 +66,18 @@ async function readProfile(): Promise<{ url: string; keyFile: string }> {
 
 export async function writeProfile(url: string, keyFile: string): Promise<void> {
   await mkdir(dirname(profilePath()), { recursive: true, mode: 0o700 });
-  await writeFileDurably(profilePath(), JSON.stringify({ url, ca: null, keyFile: resolve(keyFile) }));
+  await writeFileDurably(
+    profilePath(),
+    JSON.stringify({ url, ca: null, keyFile: resolve(keyFile) }),
+  );
 }
 
 /** A tenant by id or, for the operator, by name; a tenant's own key needs neither. */
 export async function tenantOf(api: ApiAddress, wanted: string | undefined): Promise<string> {
   const self = await call(api, operations.whoami);
   if (self.tenant !== null && wanted === undefined) return self.tenant;
-  if (wanted === undefined) throw new CliError("usage", "cannot tell which tenant is meant: name it with --tenant");
+  if (wanted === undefined)
+    throw new CliError("usage", "cannot tell which tenant is meant: name it with --tenant");
   if (/^[0-9a-f-]{36}$/.test(wanted)) return wanted;
   const { items } = await call(api, operations.tenantList);
   const found = items.find((tenant) => tenant.name === wanted);

@@ -22,11 +22,17 @@ interface InstallOptions extends TenantOptions {
 
 /** install, uninstall, list, status, invoke, logs, explain: the tenant's day. */
 export function tenantCommands(program: Command): void {
-  const withTenant = (command: Command) => command.option("--tenant <name or id>", "the tenant; not needed with a tenant's own key").option("--json", "print JSON");
+  const withTenant = (command: Command) =>
+    command
+      .option("--tenant <name or id>", "the tenant; not needed with a tenant's own key")
+      .option("--json", "print JSON");
   withTenant(program.command("install <extension>"))
     .description("install an admitted version and wait until it runs; prints the verdict")
     .option("--version <version>", "newest unless told")
-    .option("--capabilities <names>", "grant only these, comma-separated; all that it asks for unless told")
+    .option(
+      "--capabilities <names>",
+      "grant only these, comma-separated; all that it asks for unless told",
+    )
     .option("--memory-bytes <n>", "grant less memory than it asks for")
     .option("--deadline-ms <n>", "grant less time than it asks for")
     .option("--rollback", "go back to an older version on purpose")
@@ -35,22 +41,37 @@ export function tenantCommands(program: Command): void {
     .description("remove an install")
     .action(async (extension: string, options: TenantOptions) => {
       const api = await address();
-      const removed = await call(api, operations.uninstall, { params: { tenant: await tenantOf(api, options.tenant), extension } });
+      const removed = await call(api, operations.uninstall, {
+        params: { tenant: await tenantOf(api, options.tenant), extension },
+      });
       print(options, removed, () => [`removed ${extension}`]);
     });
   withTenant(program.command("list"))
     .description("installs of a tenant")
     .action(async (options: TenantOptions) => {
       const api = await address();
-      const { items } = await call(api, operations.installList, { params: { tenant: await tenantOf(api, options.tenant) } });
-      print(options, { items }, () => table(["EXTENSION", "VERSION", "STATE", "CONTENT HASH"], items.map((row) => [row.extension, row.version, row.state, row.contentHash])));
+      const { items } = await call(api, operations.installList, {
+        params: { tenant: await tenantOf(api, options.tenant) },
+      });
+      print(options, { items }, () =>
+        table(
+          ["EXTENSION", "VERSION", "STATE", "CONTENT HASH"],
+          items.map((row) => [row.extension, row.version, row.state, row.contentHash]),
+        ),
+      );
     });
   withTenant(program.command("status <extension>"))
     .description("one install: state, version, hash, verdict")
     .action(async (extension: string, options: TenantOptions) => {
       const api = await address();
-      const found = await call(api, operations.installShow, { params: { tenant: await tenantOf(api, options.tenant), extension } });
-      print(options, found, () => Object.entries(found).map(([name, value]) => `${name.padEnd(12)} ${printable(String(value ?? ""))}`));
+      const found = await call(api, operations.installShow, {
+        params: { tenant: await tenantOf(api, options.tenant), extension },
+      });
+      print(options, found, () =>
+        Object.entries(found).map(
+          ([name, value]) => `${name.padEnd(12)} ${printable(String(value ?? ""))}`,
+        ),
+      );
     });
   withTenant(program.command("logs [extension]"))
     .description("guest log lines, newest last")
@@ -58,11 +79,21 @@ export function tenantCommands(program: Command): void {
     .action(async (extension: string | undefined, options: TenantOptions & { limit: string }) => {
       const api = await address();
       const query = { limit: options.limit, ...(extension === undefined ? {} : { extension }) };
-      const { items } = await call(api, operations.logList, { params: { tenant: await tenantOf(api, options.tenant) }, query });
-      print(options, { items }, () => items.map((line) => `${line.at} ${line.level.padEnd(5)} ${line.extension} ${printable(line.message)}`));
+      const { items } = await call(api, operations.logList, {
+        params: { tenant: await tenantOf(api, options.tenant) },
+        query,
+      });
+      print(options, { items }, () =>
+        items.map(
+          (line) =>
+            `${line.at} ${line.level.padEnd(5)} ${line.extension} ${printable(line.message)}`,
+        ),
+      );
     });
   withTenant(program.command("explain <request-or-verdict-id>"))
-    .description("why: the tree of a verdict, or a request's execution, its install's verdict and its log lines")
+    .description(
+      "why: the tree of a verdict, or a request's execution, its install's verdict and its log lines",
+    )
     .action(explain);
 }
 
@@ -72,7 +103,9 @@ async function install(extension: string, options: InstallOptions): Promise<void
   const body = {
     extension,
     ...(options.version === undefined ? {} : { version: options.version }),
-    ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities.split(",").filter((name) => name !== "") }),
+    ...(options.capabilities === undefined
+      ? {}
+      : { capabilities: options.capabilities.split(",").filter((name) => name !== "") }),
     ...(options.memoryBytes === undefined ? {} : { memoryBytes: Number(options.memoryBytes) }),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: Number(options.deadlineMs) }),
     ...(options.rollback === true ? { rollback: true } : {}),
@@ -80,31 +113,53 @@ async function install(extension: string, options: InstallOptions): Promise<void
   const { verdict } = await call(api, operations.install, { params: { tenant }, body });
   progress("allowed; a runner is building it");
   const done = await untilBuilt(api, tenant, extension);
-  print(options, { install: done, verdict }, () => [`${extension}@${done.version} is ready`, ...reasonTree(verdict.reasons), `verdict ${verdict.id}`]);
+  print(options, { install: done, verdict }, () => [
+    `${extension}@${done.version} is ready`,
+    ...reasonTree(verdict.reasons),
+    `verdict ${verdict.id}`,
+  ]);
 }
 
 async function untilBuilt(api: ApiAddress, tenant: string, extension: string) {
-  for (const end = Date.now() + BUILD_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (
+    const end = Date.now() + BUILD_MS;
+    Date.now() < end;
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  ) {
     const found = await call(api, operations.installShow, { params: { tenant, extension } });
-    if (found.failure !== null) throw new CliError("install.failed", `cannot run ${extension}@${found.version}: ${printable(found.failure)}`);
+    if (found.failure !== null)
+      throw new CliError(
+        "install.failed",
+        `cannot run ${extension}@${found.version}: ${printable(found.failure)}`,
+      );
     if (found.state === "ready") return found;
   }
-  throw new CliError("install.failed", `cannot run ${extension}: no runner built it within ${BUILD_MS} ms; is a runner connected?`);
+  throw new CliError(
+    "install.failed",
+    `cannot run ${extension}: no runner built it within ${BUILD_MS} ms; is a runner connected?`,
+  );
 }
 
 async function explain(id: string, options: TenantOptions): Promise<void> {
   const api = await address();
   if (id.startsWith("sha256:")) {
     const verdict = await call(api, operations.verdictShow, { params: { id } });
-    return print(options, verdict, () => [`${verdict.door} ${verdict.outcome} ${verdict.subject} at ${verdict.at}`, ...reasonTree(verdict.reasons)]);
+    return print(options, verdict, () => [
+      `${verdict.door} ${verdict.outcome} ${verdict.subject} at ${verdict.at}`,
+      ...reasonTree(verdict.reasons),
+    ]);
   }
-  const found = await call(api, operations.executionShow, { params: { tenant: await tenantOf(api, options.tenant), request: id } });
+  const found = await call(api, operations.executionShow, {
+    params: { tenant: await tenantOf(api, options.tenant), request: id },
+  });
   print(options, found, () => {
     const { execution, install: verdict, logs } = found;
     return [
       `${execution.method} ${execution.extension}@${execution.version} ${execution.endpoint} → ${execution.status} ${execution.code} (${execution.outcome})`,
       `  ${execution.contentHash}`,
-      `  ${Object.entries(execution.usage).map(([name, value]) => `${name} ${value}`).join(", ")}`,
+      `  ${Object.entries(execution.usage)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(", ")}`,
       ...(verdict === null ? [] : ["installed by verdict:", ...reasonTree(verdict.reasons, "  ")]),
       ...logs.map((line) => `  ${line.level} ${printable(line.message)}`),
     ];

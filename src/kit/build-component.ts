@@ -23,7 +23,11 @@ const SOURCES = [
 /** Builds the component of an extension's folder. Throws KitError "project.source", "component.build", "component.exports". */
 export async function buildComponent(folder: string, config: ExtensionConfig): Promise<Uint8Array> {
   const source = SOURCES.find(({ file }) => existsSync(join(folder, file)));
-  if (source === undefined) throw new KitError("project.source", `cannot build ${folder}: wanted one of ${SOURCES.map(({ file }) => file).join(", ")}`);
+  if (source === undefined)
+    throw new KitError(
+      "project.source",
+      `cannot build ${folder}: wanted one of ${SOURCES.map(({ file }) => file).join(", ")}`,
+    );
   const work = await mkdtemp(join(tmpdir(), "caisson-build-"));
   try {
     await writeFile(join(work, WIT_FILE), await worldText(config.capabilities));
@@ -37,7 +41,11 @@ export async function buildComponent(folder: string, config: ExtensionConfig): P
 
 function requireHandler(component: Uint8Array): void {
   const { exports } = readComponentNames(component);
-  if (!exports.includes("caisson:ext/handler@1.0.0")) throw new KitError("component.exports", `cannot use the component: it exports ${exports.join(", ") || "nothing"}, wanted caisson:ext/handler@1.0.0`);
+  if (!exports.includes("caisson:ext/handler@1.0.0"))
+    throw new KitError(
+      "component.exports",
+      `cannot use the component: it exports ${exports.join(", ") || "nothing"}, wanted caisson:ext/handler@1.0.0`,
+    );
 }
 
 async function buildTypeScript(source: string, work: string): Promise<Uint8Array> {
@@ -53,15 +61,26 @@ async function buildTypeScript(source: string, work: string): Promise<Uint8Array
     inject: [PRELUDE],
     logLevel: "silent",
   }).catch((cause: unknown) => {
-    throw new KitError("component.build", `cannot bundle ${source}: ${(cause as Error).message}`, { cause });
+    throw new KitError("component.build", `cannot bundle ${source}: ${(cause as Error).message}`, {
+      cause,
+    });
   });
   const { componentize } = await import("componentize-qjs");
   const jsSource = bundled.outputFiles[0]?.text ?? "";
   try {
-    const { component } = await componentize({ witPath: join(work, WIT_FILE), jsSource, world: WORLD, sync: true });
+    const { component } = await componentize({
+      witPath: join(work, WIT_FILE),
+      jsSource,
+      world: WORLD,
+      sync: true,
+    });
     return new Uint8Array(component);
   } catch (cause) {
-    throw new KitError("component.build", `cannot make a component of ${source}: ${(cause as Error).message}`, { cause });
+    throw new KitError(
+      "component.build",
+      `cannot make a component of ${source}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
 }
 
@@ -72,14 +91,22 @@ async function buildWat(source: string, work: string): Promise<Uint8Array> {
     const bytes = await parse(await readFile(source, "utf8"));
     return bytes[4] === 0x0d ? bytes : await wrapModule(bytes, work);
   } catch (cause) {
-    throw new KitError("component.build", `cannot build ${source}: ${(cause as Error).message}`, { cause });
+    throw new KitError("component.build", `cannot build ${source}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
 async function wrapModule(module: Uint8Array, work: string): Promise<Uint8Array> {
-  const { componentEmbed, componentNew } = await import("@bytecodealliance/jco-transpile/wasm-tools");
+  const { componentEmbed, componentNew } =
+    await import("@bytecodealliance/jco-transpile/wasm-tools");
   const witSource = await readFile(join(work, WIT_FILE), "utf8");
-  const embedded = await componentEmbed({ binary: module, witSource, world: WORLD, stringEncoding: "utf8" });
+  const embedded = await componentEmbed({
+    binary: module,
+    witSource,
+    world: WORLD,
+    stringEncoding: "utf8",
+  });
   return componentNew(embedded, []);
 }
 

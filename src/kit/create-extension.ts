@@ -8,12 +8,24 @@ import { KitError } from "./kit-error.ts";
 const TEMPLATES = fileURLToPath(new URL("../../sdk/templates/", import.meta.url));
 
 /** Makes an extension's folder from a template, with its types; returns the files made. Throws KitError "project.missing" for a bad name, template or folder. */
-export async function createExtension(folder: string, publisher: string, template: string): Promise<string[]> {
+export async function createExtension(
+  folder: string,
+  publisher: string,
+  template: string,
+): Promise<string[]> {
   const name = basename(folder);
   if (!NAME_PATTERN.test(name) || !NAME_PATTERN.test(publisher))
-    throw new KitError("project.missing", `cannot make ${publisher}.${name}: publisher and folder name must be lower-case letters, digits and dashes`);
-  if (!["typescript", "c"].includes(template)) throw new KitError("project.missing", `cannot use template ${template}: wanted typescript or c`);
-  if (existsSync(folder) && (await readdir(folder)).length > 0) throw new KitError("project.missing", `cannot make an extension in ${folder}: it is not empty`);
+    throw new KitError(
+      "project.missing",
+      `cannot make ${publisher}.${name}: publisher and folder name must be lower-case letters, digits and dashes`,
+    );
+  if (!["typescript", "c"].includes(template))
+    throw new KitError(
+      "project.missing",
+      `cannot use template ${template}: wanted typescript or c`,
+    );
+  if (existsSync(folder) && (await readdir(folder)).length > 0)
+    throw new KitError("project.missing", `cannot make an extension in ${folder}: it is not empty`);
   await mkdir(folder, { recursive: true });
   await cp(join(TEMPLATES, template), folder, { recursive: true });
   const config = {
@@ -27,5 +39,7 @@ export async function createExtension(folder: string, publisher: string, templat
     capabilities: template === "c" ? {} : { log: {} },
   };
   await writeFile(join(folder, "caisson.json"), `${JSON.stringify(config, null, 2)}\n`);
-  return (await readdir(folder, { recursive: true })).filter((path) => path.includes(".")).toSorted();
+  return (await readdir(folder, { recursive: true }))
+    .filter((path) => path.includes("."))
+    .toSorted();
 }

@@ -1,7 +1,16 @@
 import { CodedError } from "#trust";
 
 export class KitError extends CodedError<
-  "project.missing" | "project.source" | "component.build" | "component.exports" | "component.imports" | "layout.invalid" | "key.passphrase" | "key.invalid" | "push.refused" | "tool.missing"
+  | "project.missing"
+  | "project.source"
+  | "component.build"
+  | "component.exports"
+  | "component.imports"
+  | "layout.invalid"
+  | "key.passphrase"
+  | "key.invalid"
+  | "push.refused"
+  | "tool.missing"
 > {
   override readonly name = "KitError";
 }

@@ -3,13 +3,21 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "#trust";
 import type { ManifestDigest } from "#trust";
-import { buildArtifactManifest, parseExtensionConfig, parseToolchainImports, readComponentNames, unaskedImports } from "#contract";
+import {
+  buildArtifactManifest,
+  parseExtensionConfig,
+  parseToolchainImports,
+  readComponentNames,
+  unaskedImports,
+} from "#contract";
 import type { ExtensionConfig } from "#contract";
 import { fileURLToPath } from "node:url";
 import { buildComponent } from "./build-component.ts";
 import { KitError } from "./kit-error.ts";
 
-const TOOLCHAIN_IMPORTS = fileURLToPath(new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url));
+const TOOLCHAIN_IMPORTS = fileURLToPath(
+  new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
+);
 
 export interface Packed {
   readonly config: ExtensionConfig;
@@ -22,25 +30,55 @@ export interface Packed {
 /** Builds and packs an extension's folder; equal component and caisson.json give equal bytes on every machine. */
 export async function packFolder(folder: string): Promise<Packed> {
   const path = join(folder, "caisson.json");
-  if (!existsSync(path)) throw new KitError("project.missing", `cannot pack ${folder}: it has no caisson.json; make an extension with "caisson new"`);
+  if (!existsSync(path))
+    throw new KitError(
+      "project.missing",
+      `cannot pack ${folder}: it has no caisson.json; make an extension with "caisson new"`,
+    );
   const configBytes = await readFile(path);
   const config = parseExtensionConfig(configBytes);
   const prebuilt = join(folder, config.component);
-  const component = existsSync(prebuilt) ? await readFile(prebuilt) : await buildComponent(folder, config);
+  const component = existsSync(prebuilt)
+    ? await readFile(prebuilt)
+    : await buildComponent(folder, config);
   return packFiles(configBytes, config, component);
 }
 
 /** Packs what is built. Throws KitError "component.imports" where the publish door would refuse. */
-export async function packFiles(configBytes: Uint8Array, config: ExtensionConfig, component: Uint8Array): Promise<Packed> {
+export async function packFiles(
+  configBytes: Uint8Array,
+  config: ExtensionConfig,
+  component: Uint8Array,
+): Promise<Packed> {
   const toolchain = parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8"));
-  const unasked = unaskedImports(readComponentNames(component).imports, config.capabilities, toolchain);
-  if (unasked.length > 0) throw new KitError("component.imports", `cannot pack: the component imports ${unasked.join(", ")}; ask for the capability in caisson.json or do without it`);
+  const unasked = unaskedImports(
+    readComponentNames(component).imports,
+    config.capabilities,
+    toolchain,
+  );
+  if (unasked.length > 0)
+    throw new KitError(
+      "component.imports",
+      `cannot pack: the component imports ${unasked.join(", ")}; ask for the capability in caisson.json or do without it`,
+    );
   return assemble(configBytes, config, component);
 }
 
 /** Without the kit's own checks: what the doors get to see is up to whoever packs. */
-export function assemble(configBytes: Uint8Array, config: ExtensionConfig, component: Uint8Array): Packed {
-  const { bytes, digest } = buildArtifactManifest(configBytes, new Map([[config.component, component]]));
-  const blobs = new Map([configBytes, component].map((blob) => [digestOf("file", blob) as string, new Uint8Array(blob)]));
+export function assemble(
+  configBytes: Uint8Array,
+  config: ExtensionConfig,
+  component: Uint8Array,
+): Packed {
+  const { bytes, digest } = buildArtifactManifest(
+    configBytes,
+    new Map([[config.component, component]]),
+  );
+  const blobs = new Map(
+    [configBytes, component].map((blob) => [
+      digestOf("file", blob) as string,
+      new Uint8Array(blob),
+    ]),
+  );
   return { config, digest, manifest: bytes, blobs };
 }

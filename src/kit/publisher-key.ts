@@ -22,7 +22,16 @@ export async function readPublisherKey(path: string, passphrase: string | null):
   try {
     return createSigner(createPrivateKey(passphrase === null ? pem : { key: pem, passphrase }));
   } catch (cause) {
-    if (pem.includes("ENCRYPTED")) throw new KitError("key.passphrase", `cannot open the key file ${path}: the passphrase is ${passphrase === null ? "missing" : "wrong"}; give it with --passphrase-file or CAISSON_KEY_PASSPHRASE`, { cause });
-    throw new KitError("key.invalid", `cannot use the key file ${path}: wanted a PKCS#8 private key in PEM`, { cause });
+    if (pem.includes("ENCRYPTED"))
+      throw new KitError(
+        "key.passphrase",
+        `cannot open the key file ${path}: the passphrase is ${passphrase === null ? "missing" : "wrong"}; give it with --passphrase-file or CAISSON_KEY_PASSPHRASE`,
+        { cause },
+      );
+    throw new KitError(
+      "key.invalid",
+      `cannot use the key file ${path}: wanted a PKCS#8 private key in PEM`,
+      { cause },
+    );
   }
 }

@@ -12,7 +12,18 @@ export interface SignedArtifact extends Packed {
 /** Signs the release statement of a packed artifact (interfaces §2, release statement). */
 export function signPacked(packed: Packed, signer: Signer, now: Date): SignedArtifact {
   const { publisher, name, version } = packed.config;
-  const bundle = signRelease({ publisher, name, version, channel: "stable", mediaType: EXTENSION_TYPE, issuedAt: now, manifestDigest: packed.digest }, signer);
+  const bundle = signRelease(
+    {
+      publisher,
+      name,
+      version,
+      channel: "stable",
+      mediaType: EXTENSION_TYPE,
+      issuedAt: now,
+      manifestDigest: packed.digest,
+    },
+    signer,
+  );
   return attachBundle(packed, bundle);
 }
 
@@ -24,9 +35,19 @@ export function attachBundle(packed: Packed, bundle: Uint8Array): SignedArtifact
     mediaType: MANIFEST_MEDIA_TYPE,
     artifactType: BUNDLE_MEDIA_TYPE,
     config: { mediaType: EMPTY_MEDIA_TYPE, digest: digestOf("file", empty), size: empty.length },
-    layers: [{ mediaType: BUNDLE_MEDIA_TYPE, digest: digestOf("file", bundle), size: bundle.length }],
-    subject: { mediaType: MANIFEST_MEDIA_TYPE, digest: packed.digest, size: packed.manifest.length },
+    layers: [
+      { mediaType: BUNDLE_MEDIA_TYPE, digest: digestOf("file", bundle), size: bundle.length },
+    ],
+    subject: {
+      mediaType: MANIFEST_MEDIA_TYPE,
+      digest: packed.digest,
+      size: packed.manifest.length,
+    },
   });
-  const blobs = new Map([...packed.blobs, [digestOf("file", empty), empty], [digestOf("file", bundle), bundle]]);
+  const blobs = new Map([
+    ...packed.blobs,
+    [digestOf("file", empty), empty],
+    [digestOf("file", bundle), bundle],
+  ]);
   return { ...packed, blobs, referrer, referrerDigest: digestOf("manifest", referrer) };
 }

@@ -17,14 +17,24 @@ interface Section {
  */
 export function stripExports(component: Uint8Array): Uint8Array {
   const sections = readSections(component);
-  const leftovers = sections.filter((section, i) => section.id === EXPORT && !isHandler(component, section) && isStrippable(component, sections, i));
-  const parts = [component.subarray(0, PREAMBLE_BYTES), ...sections.filter((section) => !leftovers.includes(section)).map(({ from, to }) => component.subarray(from, to))];
+  const leftovers = sections.filter(
+    (section, i) =>
+      section.id === EXPORT &&
+      !isHandler(component, section) &&
+      isStrippable(component, sections, i),
+  );
+  const parts = [
+    component.subarray(0, PREAMBLE_BYTES),
+    ...sections
+      .filter((section) => !leftovers.includes(section))
+      .map(({ from, to }) => component.subarray(from, to)),
+  ];
   return new Uint8Array(Buffer.concat(parts));
 }
 
 function readSections(bytes: Uint8Array): Section[] {
   const sections: Section[] = [];
-  for (let at = PREAMBLE_BYTES; at < bytes.length; ) {
+  for (let at = PREAMBLE_BYTES; at < bytes.length;) {
     const [size, body] = leb(bytes, at + 1);
     sections.push({ id: bytes[at] ?? 0, from: at, body, to: body + size });
     at = body + size;
@@ -42,10 +52,17 @@ function leb(bytes: Uint8Array, at: number): [value: number, next: number] {
   throw new KitError("component.exports", "cannot read the component: a number over 32 bits");
 }
 
-function exportName(bytes: Uint8Array, section: Section): { name: string; count: number; sort: number } {
+function exportName(
+  bytes: Uint8Array,
+  section: Section,
+): { name: string; count: number; sort: number } {
   const [count, at] = leb(bytes, section.body);
   const [length, start] = leb(bytes, at + 1);
-  return { count, name: Buffer.from(bytes.subarray(start, start + length)).toString("utf8"), sort: bytes[start + length] ?? 0 };
+  return {
+    count,
+    name: Buffer.from(bytes.subarray(start, start + length)).toString("utf8"),
+    sort: bytes[start + length] ?? 0,
+  };
 }
 
 function isHandler(bytes: Uint8Array, section: Section): boolean {
@@ -58,7 +75,12 @@ function isStrippable(bytes: Uint8Array, sections: readonly Section[], index: nu
   const section = sections[index];
   if (section === undefined) return false;
   const { count, name, sort } = exportName(bytes, section);
-  const onlyNamesFollow = sections.slice(index + 1).every(({ id }) => id === ALIAS || id === EXPORT || id === CUSTOM);
+  const onlyNamesFollow = sections
+    .slice(index + 1)
+    .every(({ id }) => id === ALIAS || id === EXPORT || id === CUSTOM);
   if (count === 1 && sort === FUNCTION && onlyNamesFollow) return true;
-  throw new KitError("component.exports", `cannot take export ${name} out of the component: only ${HANDLER} may be exported`);
+  throw new KitError(
+    "component.exports",
+    `cannot take export ${name} out of the component: only ${HANDLER} may be exported`,
+  );
 }

@@ -9,7 +9,8 @@ import { ApiRefusal } from "./api-error.ts";
 export async function authenticate(store: Store, request: FastifyRequest): Promise<Principal> {
   const secret = secretOf(request.headers.authorization);
   const principal = secret === null ? null : await principalOf(store, secret);
-  if (principal === null) throw new ApiRefusal("auth.required", "cannot answer without a valid API key");
+  if (principal === null)
+    throw new ApiRefusal("auth.required", "cannot answer without a valid API key");
   return principal;
 }
 
@@ -24,7 +25,11 @@ function secretOf(header: string | undefined): string | null {
 /** Throws "auth.tenant" where the key is another tenant's, "auth.forbidden" where it may not do this at all. */
 export function requireMay(principal: Principal, action: string, resource: Resource): void {
   if (authorize(principal, action, resource)) return;
-  if (principal.kind === "apiKey" && resource.tenant !== null && principal.tenant !== resource.tenant)
+  if (
+    principal.kind === "apiKey" &&
+    resource.tenant !== null &&
+    principal.tenant !== resource.tenant
+  )
     throw new ApiRefusal("auth.tenant", "cannot reach another tenant with this key");
   throw new ApiRefusal("auth.forbidden", `cannot do ${action} with this key`);
 }

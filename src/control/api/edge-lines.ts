@@ -29,16 +29,22 @@ export class EdgeLines implements AsyncDisposable {
 
   async attach(response: ServerResponse): Promise<void> {
     if (this.#snapshot === null) await this.changed();
-    response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+    response.writeHead(200, {
+      "content-type": "application/x-ndjson",
+      "cache-control": "no-store",
+    });
     this.#open.add(response);
     response.on("close", () => this.#open.delete(response));
     send(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
-    if (this.#snapshot !== null) send(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
+    if (this.#snapshot !== null)
+      send(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
   }
 
   /** Seals a new snapshot and sends it; calls that come meanwhile are answered in order. */
   changed(): Promise<void> {
-    this.#sealing = this.#sealing.then(() => this.#sealAndSend()).catch((error: unknown) => this.#log.error("snapshot.failed", { reason: String(error) }));
+    this.#sealing = this.#sealing
+      .then(() => this.#sealAndSend())
+      .catch((error: unknown) => this.#log.error("snapshot.failed", { reason: String(error) }));
     return this.#sealing;
   }
 
@@ -49,7 +55,11 @@ export class EdgeLines implements AsyncDisposable {
   async #sealAndSend(): Promise<void> {
     const snapshot = await buildSnapshot(this.#parts);
     const now = this.#parts.clock.now();
-    this.#snapshot = sealSnapshot(snapshot, documentTimes(now, new Date(now.getTime() + SNAPSHOT_VALID_MS)), this.#parts.keys.state);
+    this.#snapshot = sealSnapshot(
+      snapshot,
+      documentTimes(now, new Date(now.getTime() + SNAPSHOT_VALID_MS)),
+      this.#parts.keys.state,
+    );
     this.#sendAll({ kind: "snapshot", document: encodeBase64(this.#snapshot) });
   }
 

@@ -9,9 +9,15 @@ import type { RouteParts } from "./control-parts.ts";
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(app: FastifyInstance, { registry, lines }: RouteParts): void {
   const edges = (scope: FastifyInstance) => {
-    scope.addHook("onRequest", async (request) => requireMay(await authenticate(registry.store, request), "edge:link", { tenant: null }));
+    scope.addHook("onRequest", async (request) =>
+      requireMay(await authenticate(registry.store, request), "edge:link", { tenant: null }),
+    );
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: MAX_BATCH_BYTES }, (_request, body, done) => done(null, body));
+    scope.addContentTypeParser(
+      "*",
+      { parseAs: "buffer", bodyLimit: MAX_BATCH_BYTES },
+      (_request, body, done) => done(null, body),
+    );
     scope.get("/v1/edge/stream", async (_request, reply) => {
       reply.hijack();
       await lines.attach(reply.raw);

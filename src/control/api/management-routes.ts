@@ -4,8 +4,26 @@ import type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "#contract";
 import { findExecution, listLogLines } from "#executions";
 import type { Principal, Resource, Verdict } from "#policy";
 import { verdictId } from "#policy";
-import { findInstall, findVerdict, installExtension, listArtifacts, listInstalls, publishArtifact, RegistryError, uninstallExtension } from "#registry";
-import { createApiKey, createPublisher, createTenant, findTenant, listApiKeys, listTenants, publisherOwner, revokeApiKey } from "#tenants";
+import {
+  findInstall,
+  findVerdict,
+  installExtension,
+  listArtifacts,
+  listInstalls,
+  publishArtifact,
+  RegistryError,
+  uninstallExtension,
+} from "#registry";
+import {
+  createApiKey,
+  createPublisher,
+  createTenant,
+  findTenant,
+  listApiKeys,
+  listTenants,
+  publisherOwner,
+  revokeApiKey,
+} from "#tenants";
 import type { ApiKeyRecord, Tenant } from "#tenants";
 import { ApiRefusal } from "./api-error.ts";
 import { authenticate, requireMay } from "./authenticate.ts";
@@ -18,14 +36,15 @@ interface Call<O extends Operation> {
   /** Null only for an operation that is open to all. */
   readonly principal: Principal | null;
   /** Throws unless the principal may do this operation's action to the resource. */
-  may(resource: Resource): Principal;
+  readonly may: (resource: Resource) => Principal;
 }
 
 type Handler<O extends Operation> = (call: Call<O>) => Promise<ReplyOf<O>>;
 
 /** Every operation of the contract, each behind its own action. */
 export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
-  const serve = <O extends Operation>(operation: O, handler: Handler<O>) => serveOperation(app, parts, operation, handler);
+  const serve = <O extends Operation>(operation: O, handler: Handler<O>) =>
+    serveOperation(app, parts, operation, handler);
   const { registry, lines } = parts;
   const { store, clock } = registry;
 
@@ -45,19 +64,33 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
   serve(operations.keyCreate, async ({ params, body, may }) => {
     const principal = may({ tenant: params.tenant });
     const tenant = await findTenant(store, params.tenant);
-    const more = principal.kind === "operator" ? [] : body.actions.filter((action) => !principal.actions.includes(action));
-    if (more.length > 0) throw new ApiRefusal("auth.forbidden", `cannot give ${more.join(", ")}: this key does not have it`);
+    const more =
+      principal.kind === "operator"
+        ? []
+        : body.actions.filter((action) => !principal.actions.includes(action));
+    if (more.length > 0)
+      throw new ApiRefusal(
+        "auth.forbidden",
+        `cannot give ${more.join(", ")}: this key does not have it`,
+      );
     const made = await createApiKey(store, clock, tenant.id, body);
     await lines.changed();
     return made;
   });
   serve(operations.keyList, async ({ params, may }) => {
     may({ tenant: params.tenant });
-    return { items: (await listApiKeys(store, (await findTenant(store, params.tenant)).id)).map(keyView) };
+    return {
+      items: (await listApiKeys(store, (await findTenant(store, params.tenant)).id)).map(keyView),
+    };
   });
   serve(operations.keyRevoke, async ({ params, may }) => {
     may({ tenant: params.tenant });
-    const revoked = await revokeApiKey(store, clock, (await findTenant(store, params.tenant)).id, params.key);
+    const revoked = await revokeApiKey(
+      store,
+      clock,
+      (await findTenant(store, params.tenant)).id,
+      params.key,
+    );
     await lines.changed();
     return keyView(revoked);
   });
@@ -95,8 +128,11 @@ function serveArtifacts(serve: Serve, { registry }: RouteParts): void {
   serve(operations.publish, async ({ body, may }) => {
     may({ tenant: await publisherOwner(registry.store, body.extension.split(".")[0] ?? "") });
     const { contentHash, verdict } = await publishArtifact(registry, body);
-    const artifact = (await listArtifacts(registry.store, body.extension)).find((row) => row.contentHash === contentHash);
-    if (artifact === undefined) throw new RegistryError("artifact.unknown", "cannot find what was published");
+    const artifact = (await listArtifacts(registry.store, body.extension)).find(
+      (row) => row.contentHash === contentHash,
+    );
+    if (artifact === undefined)
+      throw new RegistryError("artifact.unknown", "cannot find what was published");
     return { artifact, verdict: verdictView(verdict) };
   });
   serve(operations.artifactList, async ({ query, may }) => {
@@ -111,19 +147,32 @@ function serveInstalls(serve: Serve, { registry, lines }: RouteParts): void {
     const tenant = await findTenant(registry.store, params.tenant);
     const { verdict } = await installExtension(registry, tenant.id, body);
     await lines.changed();
-    return { install: await findInstall(registry, tenant.id, body.extension), verdict: verdictView(verdict) };
+    return {
+      install: await findInstall(registry, tenant.id, body.extension),
+      verdict: verdictView(verdict),
+    };
   });
   serve(operations.installList, async ({ params, may }) => {
     may({ tenant: params.tenant });
-    return { items: await listInstalls(registry, (await findTenant(registry.store, params.tenant)).id) };
+    return {
+      items: await listInstalls(registry, (await findTenant(registry.store, params.tenant)).id),
+    };
   });
   serve(operations.installShow, async ({ params, may }) => {
     may({ tenant: params.tenant });
-    return findInstall(registry, (await findTenant(registry.store, params.tenant)).id, params.extension);
+    return findInstall(
+      registry,
+      (await findTenant(registry.store, params.tenant)).id,
+      params.extension,
+    );
   });
   serve(operations.uninstall, async ({ params, may }) => {
     may({ tenant: params.tenant });
-    await uninstallExtension(registry, (await findTenant(registry.store, params.tenant)).id, params.extension);
+    await uninstallExtension(
+      registry,
+      (await findTenant(registry.store, params.tenant)).id,
+      params.extension,
+    );
     await lines.changed();
     return { removed: true };
   });
@@ -133,7 +182,8 @@ function serveRecords(serve: Serve, { registry }: RouteParts): void {
   serve(operations.verdictShow, async ({ params, principal, may }) => {
     const kept = await findVerdict(registry.store, params.id, registry.keys.verdict);
     // A verdict of no tenant is about a published artifact: any tenant's key may read it. Another tenant's is not there.
-    if (kept.tenant !== null && principal?.kind === "apiKey" && principal.tenant !== kept.tenant) throw new RegistryError("verdict.unknown", "cannot find that verdict");
+    if (kept.tenant !== null && principal?.kind === "apiKey" && principal.tenant !== kept.tenant)
+      throw new RegistryError("verdict.unknown", "cannot find that verdict");
     may({ tenant: kept.tenant ?? principal?.tenant ?? null });
     return verdictView(kept.verdict);
   });
@@ -141,33 +191,64 @@ function serveRecords(serve: Serve, { registry }: RouteParts): void {
     may({ tenant: params.tenant });
     const tenant = await findTenant(registry.store, params.tenant);
     const found = await findExecution(registry.store, tenant.id, params.request);
-    if (found === null) throw new ApiRefusal("execution.unknown", "cannot find an execution under that request id");
-    const install = await findInstall(registry, tenant.id, found.execution.extension).catch(() => null);
-    const kept = install === null ? null : await findVerdict(registry.store, install.verdict, registry.keys.verdict);
-    return { execution: found.execution, install: kept === null ? null : verdictView(kept.verdict), logs: found.logs };
+    if (found === null)
+      throw new ApiRefusal("execution.unknown", "cannot find an execution under that request id");
+    const install = await findInstall(registry, tenant.id, found.execution.extension).catch(
+      () => null,
+    );
+    const kept =
+      install === null
+        ? null
+        : await findVerdict(registry.store, install.verdict, registry.keys.verdict);
+    return {
+      execution: found.execution,
+      install: kept === null ? null : verdictView(kept.verdict),
+      logs: found.logs,
+    };
   });
   serve(operations.logList, async ({ params, query, may }) => {
     may({ tenant: params.tenant });
     const tenant = await findTenant(registry.store, params.tenant);
-    return { items: await listLogLines(registry.store, tenant.id, query.extension, Number(query.limit ?? 100)) };
+    return {
+      items: await listLogLines(
+        registry.store,
+        tenant.id,
+        query.extension,
+        Number(query.limit ?? 100),
+      ),
+    };
   });
 }
 
-function serveOperation<O extends Operation>(app: FastifyInstance, { registry }: RouteParts, operation: O, handler: Handler<O>): void {
+function serveOperation<O extends Operation>(
+  app: FastifyInstance,
+  { registry }: RouteParts,
+  operation: O,
+  handler: Handler<O>,
+): void {
   const hasBody = operation.method === "POST" || operation.method === "PUT";
   app.route({
     method: operation.method,
     url: operation.path,
-    schema: { params: operation.params, querystring: operation.query, ...(hasBody ? { body: operation.body } : {}) },
+    schema: {
+      params: operation.params,
+      querystring: operation.query,
+      ...(hasBody ? { body: operation.body } : {}),
+    },
     handler: async (request, reply) => {
-      const principal = operation.action === null ? null : await authenticate(registry.store, request);
+      const principal =
+        operation.action === null ? null : await authenticate(registry.store, request);
       const may = (resource: Resource): Principal => {
-        if (principal === null) throw new ApiRefusal("auth.required", "cannot do this without a key");
+        if (principal === null)
+          throw new ApiRefusal("auth.required", "cannot do this without a key");
         requireMay(principal, operation.action ?? "", resource);
         return principal;
       };
       // Fastify has just checked all three against the operation's own schemas.
-      const input = { params: request.params, query: request.query, body: request.body } as Pick<Call<O>, "params" | "query" | "body">;
+      const input = { params: request.params, query: request.query, body: request.body } as Pick<
+        Call<O>,
+        "params" | "query" | "body"
+      >;
       return reply.send(await handler({ ...input, principal, may }));
     },
   });
@@ -177,16 +258,41 @@ function tenantView(tenant: Tenant): { id: string; name: string; createdAt: stri
   return { id: tenant.id, name: tenant.name, createdAt: tenant.createdAt.toISOString() };
 }
 
-function keyView(key: ApiKeyRecord): { id: string; name: string; actions: string[]; createdAt: string; revokedAt: string | null } {
-  return { id: key.id, name: key.name, actions: [...key.actions], createdAt: key.createdAt.toISOString(), revokedAt: key.revokedAt?.toISOString() ?? null };
+function keyView(key: ApiKeyRecord): {
+  id: string;
+  name: string;
+  actions: string[];
+  createdAt: string;
+  revokedAt: string | null;
+} {
+  return {
+    id: key.id,
+    name: key.name,
+    actions: [...key.actions],
+    createdAt: key.createdAt.toISOString(),
+    revokedAt: key.revokedAt?.toISOString() ?? null,
+  };
 }
 
 function anchorView(view: RouteParts["registry"]["trust"]["views"][number]) {
   const { scope } = view;
-  return { ...view, scope: scope === null ? null : { publishers: [...scope.publishers], kinds: [...scope.kinds], doors: [...scope.doors] } };
+  return {
+    ...view,
+    scope:
+      scope === null
+        ? null
+        : { publishers: [...scope.publishers], kinds: [...scope.kinds], doors: [...scope.doors] },
+  };
 }
 
 function verdictView(verdict: Verdict) {
   const { door, outcome, subject, at, reasons } = verdict;
-  return { id: verdictId(verdict), door, outcome, subject, at, reasons: reasons.map((reason) => ({ ...reason, children: [...reason.children] })) };
+  return {
+    id: verdictId(verdict),
+    door,
+    outcome,
+    subject,
+    at,
+    reasons: reasons.map((reason) => ({ ...reason, children: [...reason.children] })),
+  };
 }

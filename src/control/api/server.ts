@@ -18,7 +18,10 @@ export interface ControlApi extends AsyncDisposable {
 const HEADERS_BYTES = 16 * 1_024;
 
 /** Control's one HTTP server: management API, registry, line to the edges, log files. */
-export async function startControlApi(parts: ControlParts & { readonly logFolder: string }, listen: { readonly host: string; readonly port: number }): Promise<ControlApi> {
+export async function startControlApi(
+  parts: ControlParts & { readonly logFolder: string },
+  listen: { readonly host: string; readonly port: number },
+): Promise<ControlApi> {
   const lines = new EdgeLines(parts.registry, parts.log);
   const app = Fastify({
     genReqId: () => newId("request"),
@@ -29,10 +32,17 @@ export async function startControlApi(parts: ControlParts & { readonly logFolder
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
   app.setErrorHandler(async (error, request, reply) => {
     const { status, body } = problemOf(error, request.id);
-    if (status >= 500) parts.log.error("request.failed", { requestId: request.id, url: request.url, reason: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    if (status >= 500)
+      parts.log.error("request.failed", {
+        requestId: request.id,
+        url: request.url,
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     return reply.status(status).header("content-type", "application/problem+json").send(body);
   });
-  app.setNotFoundHandler(async (request, reply) => reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)));
+  app.setNotFoundHandler(async (request, reply) =>
+    reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)),
+  );
   serveManagement(app, { ...parts, lines });
   serveEdges(app, { ...parts, lines });
   serveRegistry(app, { ...parts, lines });
@@ -48,10 +58,19 @@ export async function startControlApi(parts: ControlParts & { readonly logFolder
 }
 
 function notFound(requestId: string): object {
-  return { type: "about:blank", title: "no such route", status: 404, code: "route.unknown", requestId };
+  return {
+    type: "about:blank",
+    title: "no such route",
+    status: 404,
+    code: "route.unknown",
+    requestId,
+  };
 }
 
-async function listenAt(app: FastifyInstance, listen: { readonly host: string; readonly port: number }): Promise<string> {
+async function listenAt(
+  app: FastifyInstance,
+  listen: { readonly host: string; readonly port: number },
+): Promise<string> {
   await app.listen({ host: listen.host, port: listen.port });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : listen.port;

@@ -10,13 +10,24 @@ const CHUNK = 500;
  * Takes a batch from a spool: a record that is there already is passed over, so a batch sent twice counts once.
  * Each record's use is added to its install's hour in the same transaction.
  */
-export async function ingestExecutions(store: Store, records: readonly ExecutionRecord[]): Promise<void> {
+export async function ingestExecutions(
+  store: Store,
+  records: readonly ExecutionRecord[],
+): Promise<void> {
   for (let at = 0; at < records.length; at += CHUNK) {
     const chunk = records.slice(at, at + CHUNK);
     await store.asSystem(async (tx) => {
-      const inserted = await tx.insertInto("extension_execution_log").values(chunk.map(executionRow)).onConflict((on) => on.columns(["tenant_id", "id"]).doNothing()).returning("id").execute();
+      const inserted = await tx
+        .insertInto("extension_execution_log")
+        .values(chunk.map(executionRow))
+        .onConflict((on) => on.columns(["tenant_id", "id"]).doNothing())
+        .returning("id")
+        .execute();
       const fresh = new Set(inserted.map((row) => row.id));
-      await addUsage(tx, chunk.filter((record) => fresh.has(record.id)));
+      await addUsage(
+        tx,
+        chunk.filter((record) => fresh.has(record.id)),
+      );
     });
   }
 }
@@ -49,12 +60,18 @@ async function addUsage(tx: Tx, records: readonly ExecutionRecord[]): Promise<vo
   for (const record of records) {
     const window = Math.floor(record.openedAt / WINDOW_MS) * WINDOW_MS;
     const key = `${record.tenant} ${record.install} ${window}`;
-    const entry = sums.get(key) ?? { tenant: record.tenant, install: record.install, window, use: { ...ZERO } };
+    const entry = sums.get(key) ?? {
+      tenant: record.tenant,
+      install: record.install,
+      window,
+      use: { ...ZERO },
+    };
     addTo(entry.use, record.usage);
     sums.set(key, entry);
   }
   // In key order: two ingests that touch the same rows never wait for each other in a circle.
-  for (const [, entry] of [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1))) await upsertUsage(tx, entry);
+  for (const [, entry] of [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    await upsertUsage(tx, entry);
 }
 
 interface Sum {
@@ -77,7 +94,10 @@ function addTo(sum: Sum, usage: Usage): void {
   sum.bytesOut += usage.bytesOut;
 }
 
-async function upsertUsage(tx: Tx, { tenant, install, window, use }: { tenant: string; install: string; window: number; use: Sum }): Promise<void> {
+async function upsertUsage(
+  tx: Tx,
+  { tenant, install, window, use }: { tenant: string; install: string; window: number; use: Sum },
+): Promise<void> {
   const row = {
     tenant_id: tenant,
     install_id: install,
@@ -119,7 +139,13 @@ export async function ingestLogs(store: Store, records: readonly LogRecord[]): P
       message: record.message.replaceAll("\u0000", "\ufffd"),
       at: new Date(record.at),
     }));
-    await store.asSystem((tx) => tx.insertInto("extension_log").values(rows).onConflict((on) => on.columns(["tenant_id", "execution_id", "seq"]).doNothing()).execute());
+    await store.asSystem((tx) =>
+      tx
+        .insertInto("extension_log")
+        .values(rows)
+        .onConflict((on) => on.columns(["tenant_id", "execution_id", "seq"]).doNothing())
+        .execute(),
+    );
   }
 }
 
@@ -139,11 +165,28 @@ export interface ExecutionView {
 }
 
 /** Null where this tenant has no execution under that request id. */
-export async function findExecution(store: Store, tenant: Id<"tenant">, requestId: string): Promise<{ execution: ExecutionView; logs: LogLineView[]; install: string } | null> {
+export async function findExecution(
+  store: Store,
+  tenant: Id<"tenant">,
+  requestId: string,
+): Promise<{ execution: ExecutionView; logs: LogLineView[]; install: string } | null> {
   return store.asTenant(tenant, async (tx) => {
-    const row = await tx.selectFrom("extension_execution_log").selectAll().where("tenant_id", "=", tenant).where("request_id", "=", requestId).orderBy("opened_at", "desc").limit(1).executeTakeFirst();
+    const row = await tx
+      .selectFrom("extension_execution_log")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("request_id", "=", requestId)
+      .orderBy("opened_at", "desc")
+      .limit(1)
+      .executeTakeFirst();
     if (row === undefined) return null;
-    const logs = await tx.selectFrom("extension_log").selectAll().where("tenant_id", "=", tenant).where("execution_id", "=", row.id).orderBy("seq").execute();
+    const logs = await tx
+      .selectFrom("extension_log")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("execution_id", "=", row.id)
+      .orderBy("seq")
+      .execute();
     const execution = {
       id: row.id,
       requestId: row.request_id,
@@ -171,7 +214,12 @@ export interface LogLineView {
 }
 
 /** Newest last, at most `limit`. */
-export async function listLogLines(store: Store, tenant: Id<"tenant">, extension: string | undefined, limit: number): Promise<LogLineView[]> {
+export async function listLogLines(
+  store: Store,
+  tenant: Id<"tenant">,
+  extension: string | undefined,
+  limit: number,
+): Promise<LogLineView[]> {
   const rows = await store.asTenant(tenant, (tx) => {
     const all = tx.selectFrom("extension_log").selectAll().where("tenant_id", "=", tenant);
     const wanted = extension === undefined ? all : all.where("extension_id", "=", extension);
@@ -180,8 +228,20 @@ export async function listLogLines(store: Store, tenant: Id<"tenant">, extension
   return rows.toReversed().map(logView);
 }
 
-function logView(row: { execution_id: string; extension_id: string; level: string; message: string; at: Date }): LogLineView {
-  return { executionId: row.execution_id, extension: row.extension_id, level: row.level, message: row.message, at: row.at.toISOString() };
+function logView(row: {
+  execution_id: string;
+  extension_id: string;
+  level: string;
+  message: string;
+  at: Date;
+}): LogLineView {
+  return {
+    executionId: row.execution_id,
+    extension: row.extension_id,
+    level: row.level,
+    message: row.message,
+    at: row.at.toISOString(),
+  };
 }
 
 /** Guest log lines are kept for limits.logKeptMs. */

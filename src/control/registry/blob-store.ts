@@ -58,13 +58,15 @@ export class BlobStore {
   }
 
   #uploadPath(id: string): string {
-    if (!/^[0-9a-f-]{36}$/.test(id)) throw new RegistryError("upload.unknown", "cannot find that upload session");
+    if (!/^[0-9a-f-]{36}$/.test(id))
+      throw new RegistryError("upload.unknown", "cannot find that upload session");
     return join(this.#root, "uploads", id);
   }
 
   async uploadSize(id: string): Promise<number> {
     const found = await stat(this.#uploadPath(id)).catch(() => null);
-    if (found === null) throw new RegistryError("upload.unknown", "cannot find that upload session");
+    if (found === null)
+      throw new RegistryError("upload.unknown", "cannot find that upload session");
     return found.size;
   }
 
@@ -77,7 +79,10 @@ export class BlobStore {
       size += bytes.length;
       if (size > limits.artifactFileBytes.value) {
         await this.cancel(id);
-        throw new RegistryError("request.too_large", `cannot take a blob over ${limits.artifactFileBytes.value} bytes`);
+        throw new RegistryError(
+          "request.too_large",
+          `cannot take a blob over ${limits.artifactFileBytes.value} bytes`,
+        );
       }
       await file.write(bytes);
     }
@@ -96,7 +101,10 @@ export class BlobStore {
     const measured = await hashFile(path);
     if (measured !== digest) {
       await this.cancel(id);
-      throw new RegistryError("digest.mismatch", `cannot store the blob as ${digest}: its bytes have ${measured}`);
+      throw new RegistryError(
+        "digest.mismatch",
+        `cannot store the blob as ${digest}: its bytes have ${measured}`,
+      );
     }
     await using file = await open(path, "r");
     await file.sync();

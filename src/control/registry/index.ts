@@ -1,9 +1,24 @@
 export { BlobStore } from "./blob-store.ts";
 export { installExtension } from "./install-door.ts";
-export { buildSnapshot, findInstall, listArtifacts, listInstalls, recordBuild, uninstallExtension } from "./installs.ts";
+export {
+  buildSnapshot,
+  findInstall,
+  listArtifacts,
+  listInstalls,
+  recordBuild,
+  uninstallExtension,
+} from "./installs.ts";
 export type { ControlKeys } from "./keystore.ts";
 export { openKeys } from "./keystore.ts";
-export { addBlob, findManifest, hasBlob, listReferrers, listTags, putManifest, readManifest } from "./manifest-store.ts";
+export {
+  addBlob,
+  findManifest,
+  hasBlob,
+  listReferrers,
+  listTags,
+  putManifest,
+  readManifest,
+} from "./manifest-store.ts";
 export type { StoredManifest } from "./manifest-store.ts";
 export { publishArtifact } from "./publish-door.ts";
 export { RefusedError, RegistryError } from "./registry-error.ts";

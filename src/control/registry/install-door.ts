@@ -49,12 +49,20 @@ interface Situation {
 }
 
 /** The install door. Throws RegistryError "artifact.unknown"; RefusedError "install.refused" with the verdict. */
-export async function installExtension(parts: RegistryParts, tenant: Id<"tenant">, request: InstallRequest): Promise<{ verdict: Verdict; verdictId: string }> {
+export async function installExtension(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  request: InstallRequest,
+): Promise<{ verdict: Verdict; verdictId: string }> {
   const situation = await findSituation(parts, tenant, request);
   const { verdict, artifact } = await judge(parts, situation, request);
   if (verdict.outcome !== "allow" || artifact === null) {
     await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, tenant));
-    throw new RefusedError("install.refused", `cannot install ${request.extension}@${situation.version}: the install door refused it`, verdict);
+    throw new RefusedError(
+      "install.refused",
+      `cannot install ${request.extension}@${situation.version}: the install door refused it`,
+      verdict,
+    );
   }
   const verdictId = await parts.store.asSystem(async (tx) => {
     const id = await recordVerdict(tx, verdict, parts.keys.verdict, tenant);
@@ -64,59 +72,116 @@ export async function installExtension(parts: RegistryParts, tenant: Id<"tenant"
   return { verdict, verdictId };
 }
 
-async function findSituation(parts: RegistryParts, tenant: Id<"tenant">, request: InstallRequest): Promise<Situation> {
+async function findSituation(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  request: InstallRequest,
+): Promise<Situation> {
   const name = parseExtensionId(request.extension);
   if (name === null) throw new RegistryError("artifact.unknown", "cannot find that extension");
   return parts.store.asSystem(async (tx) => {
-    const rows = await tx.selectFrom("artifact").select(["content_hash", "version", "state"]).where("extension_id", "=", request.extension).execute();
+    const rows = await tx
+      .selectFrom("artifact")
+      .select(["content_hash", "version", "state"])
+      .where("extension_id", "=", request.extension)
+      .execute();
     const known = rows.flatMap((row) => {
       const version = parseVersion(row.version);
       return version === null ? [] : [{ ...row, version }];
     });
     const sorted = known.toSorted((a, b) => compareVersions(a.version, b.version));
-    const chosen = request.version === undefined ? sorted.findLast((row) => row.state === "admitted") : sorted.find((row) => row.version === request.version);
-    if (chosen === undefined) throw new RegistryError("artifact.unknown", `cannot find ${request.extension}${request.version === undefined ? "" : `@${request.version}`}`);
-    return { name, version: chosen.version, state: chosen.state, digest: parseDigest("manifest", chosen.content_hash), current: await currentGrant(tx, parts, tenant, request.extension) };
+    const chosen =
+      request.version === undefined
+        ? sorted.findLast((row) => row.state === "admitted")
+        : sorted.find((row) => row.version === request.version);
+    if (chosen === undefined)
+      throw new RegistryError(
+        "artifact.unknown",
+        `cannot find ${request.extension}${request.version === undefined ? "" : `@${request.version}`}`,
+      );
+    return {
+      name,
+      version: chosen.version,
+      state: chosen.state,
+      digest: parseDigest("manifest", chosen.content_hash),
+      current: await currentGrant(tx, parts, tenant, request.extension),
+    };
   });
 }
 
-async function currentGrant(tx: Tx, parts: RegistryParts, tenant: string, extension: string): Promise<Situation["current"]> {
+async function currentGrant(
+  tx: Tx,
+  parts: RegistryParts,
+  tenant: string,
+  extension: string,
+): Promise<Situation["current"]> {
   const row = await tx
     .selectFrom("install")
-    .innerJoin("install_grant", (join) => join.onRef("install_grant.tenant_id", "=", "install.tenant_id").onRef("install_grant.id", "=", "install.grant_id"))
+    .innerJoin("install_grant", (join) =>
+      join
+        .onRef("install_grant.tenant_id", "=", "install.tenant_id")
+        .onRef("install_grant.id", "=", "install.grant_id"),
+    )
     .select(["install.id as install", "install_grant.document"])
     .where("install.tenant_id", "=", tenant)
     .where("install.extension_id", "=", extension)
     .where("install.state", "!=", "removed")
     .executeTakeFirst();
-  return row === undefined ? null : { install: row.install, grant: openGrant(row.document, parts.keys.state.publicKey, parts.clock.now()).body };
+  return row === undefined
+    ? null
+    : {
+        install: row.install,
+        grant: openGrant(row.document, parts.keys.state.publicKey, parts.clock.now()).body,
+      };
 }
 
-async function judge(parts: RegistryParts, situation: Situation, request: InstallRequest): Promise<{ verdict: Verdict; artifact: MeasuredArtifact | null }> {
+async function judge(
+  parts: RegistryParts,
+  situation: Situation,
+  request: InstallRequest,
+): Promise<{ verdict: Verdict; artifact: MeasuredArtifact | null }> {
   const now = parts.clock.now();
   const inputs = verdictInputs(parts);
   try {
     const repository = repositoryOf(situation.name);
     const manifest = await findManifest(parts.store, repository, situation.digest);
     const artifact = await measureArtifact(parts.blobs, manifest?.bytes ?? new Uint8Array());
-    if (artifact.digest !== situation.digest) throw new RegistryError("digest.mismatch", `the stored manifest is not ${situation.digest}`);
+    if (artifact.digest !== situation.digest)
+      throw new RegistryError("digest.mismatch", `the stored manifest is not ${situation.digest}`);
     const installed = situation.current?.grant ?? null;
     const facts = {
       subject: situation.digest,
       state: situation.state,
       version: situation.version,
-      unaskedImports: unaskedImports(artifact.names.imports, artifact.config.capabilities, parts.toolchainImports),
+      unaskedImports: unaskedImports(
+        artifact.names.imports,
+        artifact.config.capabilities,
+        parts.toolchainImports,
+      ),
       release: await provenRelease(parts, situation, now),
       requested: { capabilities: artifact.config.capabilities, ...artifact.config.limits },
       granted: termsOf(artifact, request),
-      installed: installed === null ? null : { version: installed.version, capabilities: installed.capabilities, isNewer: compareVersions(installed.version, situation.version) > 0 },
+      installed:
+        installed === null
+          ? null
+          : {
+              version: installed.version,
+              capabilities: installed.capabilities,
+              isNewer: compareVersions(installed.version, situation.version) > 0,
+            },
       rollback: request.rollback === true,
     };
     return { verdict: judgeInstall(facts, inputs, now), artifact };
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
-    const code = error instanceof Error && "code" in error ? String(error.code) : "artifact.unreadable";
-    return { verdict: verdictOf("install", situation.digest, now, inputs, [deny("artifact", code, (error as Error).message)]), artifact: null };
+    const code =
+      error instanceof Error && "code" in error ? String(error.code) : "artifact.unreadable";
+    return {
+      verdict: verdictOf("install", situation.digest, now, inputs, [
+        deny("artifact", code, (error as Error).message),
+      ]),
+      artifact: null,
+    };
   }
 }
 
@@ -129,7 +194,11 @@ function termsOf(artifact: MeasuredArtifact, request: InstallRequest): Capabilit
   };
 }
 
-async function provenRelease(parts: RegistryParts, situation: Situation, now: Date): Promise<ReleaseResult> {
+async function provenRelease(
+  parts: RegistryParts,
+  situation: Situation,
+  now: Date,
+): Promise<ReleaseResult> {
   const verify = (bundleBytes: Uint8Array | null) =>
     verifyRelease({
       manifestDigest: situation.digest,
@@ -140,18 +209,35 @@ async function provenRelease(parts: RegistryParts, situation: Situation, now: Da
       expected: { ...situation.name, version: situation.version, mediaType: EXTENSION_TYPE },
       requireLog: true,
     });
-  const referrers = await listReferrers(parts.store, repositoryOf(situation.name), situation.digest);
+  const referrers = await listReferrers(
+    parts.store,
+    repositoryOf(situation.name),
+    situation.digest,
+  );
   let last: ReleaseResult | null = null;
-  for (const referrer of referrers.filter((candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE).toReversed()) {
+  for (const referrer of referrers
+    .filter((candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE)
+    .toReversed()) {
     const [digest] = readManifest(referrer.bytes, MANIFEST_MEDIA_TYPE).blobs.slice(1);
-    const result = verify(digest === undefined ? null : await parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value));
+    const result = verify(
+      digest === undefined
+        ? null
+        : await parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value),
+    );
     if (result.ok) return result;
     last ??= result;
   }
   return last ?? verify(null);
 }
 
-async function writeGrant(tx: Tx, parts: RegistryParts, tenant: Id<"tenant">, situation: Situation, terms: CapabilityTerms, verdictId: string): Promise<void> {
+async function writeGrant(
+  tx: Tx,
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  situation: Situation,
+  terms: CapabilityTerms,
+  verdictId: string,
+): Promise<void> {
   const now = parts.clock.now();
   const install = situation.current?.install ?? newId("install");
   const grant: Grant = {
@@ -172,15 +258,47 @@ async function writeGrant(tx: Tx, parts: RegistryParts, tenant: Id<"tenant">, si
     trustClass: "shared",
     epoch: now.getTime(),
   };
-  const document = sealGrant(grant, documentTimes(now, new Date(now.getTime() + GRANT_VALID_MS)), parts.keys.state);
+  const document = sealGrant(
+    grant,
+    documentTimes(now, new Date(now.getTime() + GRANT_VALID_MS)),
+    parts.keys.state,
+  );
   const handle = grantHandle(openGrant(document, parts.keys.state.publicKey, now));
   const id = newId("grant");
   if (situation.current === null)
-    await tx.insertInto("install").values({ tenant_id: tenant, id: install, extension_id: grant.extension, state: "building", grant_id: null, created_at: now, updated_at: now }).execute();
+    await tx
+      .insertInto("install")
+      .values({
+        tenant_id: tenant,
+        id: install,
+        extension_id: grant.extension,
+        state: "building",
+        grant_id: null,
+        created_at: now,
+        updated_at: now,
+      })
+      .execute();
   // A newer request takes the place of one that is still being built.
-  await tx.updateTable("install_grant").set({ state: "superseded" }).where("tenant_id", "=", tenant).where("install_id", "=", install).where("state", "=", "building").execute();
+  await tx
+    .updateTable("install_grant")
+    .set({ state: "superseded" })
+    .where("tenant_id", "=", tenant)
+    .where("install_id", "=", install)
+    .where("state", "=", "building")
+    .execute();
   await tx
     .insertInto("install_grant")
-    .values({ tenant_id: tenant, id, install_id: install, content_hash: situation.digest, handle: Buffer.from(handle), document: Buffer.from(document), verdict_id: verdictId, state: "building", failure: null, created_at: now })
+    .values({
+      tenant_id: tenant,
+      id,
+      install_id: install,
+      content_hash: situation.digest,
+      handle: Buffer.from(handle),
+      document: Buffer.from(document),
+      verdict_id: verdictId,
+      state: "building",
+      failure: null,
+      created_at: now,
+    })
     .execute();
 }

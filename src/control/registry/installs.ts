@@ -17,17 +17,38 @@ export interface InstallView {
   readonly verdict: string;
 }
 
-export async function listInstalls(parts: RegistryParts, tenant: Id<"tenant">): Promise<InstallView[]> {
+export async function listInstalls(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+): Promise<InstallView[]> {
   return parts.store.asTenant(tenant, async (tx) => {
-    const installs = await tx.selectFrom("install").selectAll().where("tenant_id", "=", tenant).where("state", "!=", "removed").orderBy("extension_id").execute();
+    const installs = await tx
+      .selectFrom("install")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("state", "!=", "removed")
+      .orderBy("extension_id")
+      .execute();
     const views = await Promise.all(installs.map((install) => installView(tx, parts, install)));
     return views.filter((view) => view !== null);
   });
 }
 
 /** The newest grant tells version and failure; the install's own state tells whether something serves. */
-async function installView(tx: Tx, parts: RegistryParts, install: { tenant_id: string; id: string; extension_id: string; state: string }): Promise<InstallView | null> {
-  const grant = await tx.selectFrom("install_grant").selectAll().where("tenant_id", "=", install.tenant_id).where("install_id", "=", install.id).where("state", "!=", "superseded").orderBy("id", "desc").limit(1).executeTakeFirst();
+async function installView(
+  tx: Tx,
+  parts: RegistryParts,
+  install: { tenant_id: string; id: string; extension_id: string; state: string },
+): Promise<InstallView | null> {
+  const grant = await tx
+    .selectFrom("install_grant")
+    .selectAll()
+    .where("tenant_id", "=", install.tenant_id)
+    .where("install_id", "=", install.id)
+    .where("state", "!=", "superseded")
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
   if (grant === undefined) return null;
   const { version } = openGrant(grant.document, parts.keys.state.publicKey, parts.clock.now()).body;
   return {
@@ -43,24 +64,53 @@ async function installView(tx: Tx, parts: RegistryParts, install: { tenant_id: s
 }
 
 /** Throws RegistryError "install.unknown". */
-export async function findInstall(parts: RegistryParts, tenant: Id<"tenant">, extension: string): Promise<InstallView> {
+export async function findInstall(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  extension: string,
+): Promise<InstallView> {
   const found = (await listInstalls(parts, tenant)).find((view) => view.extension === extension);
-  if (found === undefined) throw new RegistryError("install.unknown", `cannot find an install of ${extension}`);
+  if (found === undefined)
+    throw new RegistryError("install.unknown", `cannot find an install of ${extension}`);
   return found;
 }
 
-export async function uninstallExtension(parts: RegistryParts, tenant: Id<"tenant">, extension: string): Promise<void> {
+export async function uninstallExtension(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  extension: string,
+): Promise<void> {
   const { id } = await findInstall(parts, tenant, extension);
   await parts.store.asTenant(tenant, async (tx) => {
-    await tx.updateTable("install").set({ state: "removed", updated_at: parts.clock.now() }).where("tenant_id", "=", tenant).where("id", "=", id).execute();
-    await tx.updateTable("install_grant").set({ state: "superseded" }).where("tenant_id", "=", tenant).where("install_id", "=", id).execute();
+    await tx
+      .updateTable("install")
+      .set({ state: "removed", updated_at: parts.clock.now() })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .execute();
+    await tx
+      .updateTable("install_grant")
+      .set({ state: "superseded" })
+      .where("tenant_id", "=", tenant)
+      .where("install_id", "=", id)
+      .execute();
   });
 }
 
 /** A runner's word on a grant that it was to build. Idempotent. */
-export async function recordBuild(parts: RegistryParts, handle: Buffer, failure: string | null): Promise<void> {
+export async function recordBuild(
+  parts: RegistryParts,
+  handle: Buffer,
+  failure: string | null,
+): Promise<void> {
   await parts.store.asSystem(async (tx) => {
-    const grant = await tx.selectFrom("install_grant").selectAll().where("handle", "=", handle).where("state", "=", "building").forUpdate().executeTakeFirst();
+    const grant = await tx
+      .selectFrom("install_grant")
+      .selectAll()
+      .where("handle", "=", handle)
+      .where("state", "=", "building")
+      .forUpdate()
+      .executeTakeFirst();
     if (grant === undefined) return;
     await (failure === null ? markReady(tx, parts, grant) : markFailed(tx, parts, grant, failure));
   });
@@ -72,43 +122,118 @@ interface GrantKey {
   readonly install_id: string;
 }
 
-async function markReady(tx: Tx, parts: RegistryParts, { tenant_id, id, install_id }: GrantKey): Promise<void> {
-  await tx.updateTable("install_grant").set({ state: "superseded" }).where("tenant_id", "=", tenant_id).where("install_id", "=", install_id).where("id", "!=", id).execute();
-  await tx.updateTable("install_grant").set({ state: "ready" }).where("tenant_id", "=", tenant_id).where("id", "=", id).execute();
-  await tx.updateTable("install").set({ state: "ready", grant_id: id, updated_at: parts.clock.now() }).where("tenant_id", "=", tenant_id).where("id", "=", install_id).execute();
+async function markReady(
+  tx: Tx,
+  parts: RegistryParts,
+  { tenant_id, id, install_id }: GrantKey,
+): Promise<void> {
+  await tx
+    .updateTable("install_grant")
+    .set({ state: "superseded" })
+    .where("tenant_id", "=", tenant_id)
+    .where("install_id", "=", install_id)
+    .where("id", "!=", id)
+    .execute();
+  await tx
+    .updateTable("install_grant")
+    .set({ state: "ready" })
+    .where("tenant_id", "=", tenant_id)
+    .where("id", "=", id)
+    .execute();
+  await tx
+    .updateTable("install")
+    .set({ state: "ready", grant_id: id, updated_at: parts.clock.now() })
+    .where("tenant_id", "=", tenant_id)
+    .where("id", "=", install_id)
+    .execute();
 }
 
-async function markFailed(tx: Tx, parts: RegistryParts, { tenant_id, id, install_id }: GrantKey, failure: string): Promise<void> {
-  await tx.updateTable("install_grant").set({ state: "failed", failure: failure.slice(0, 500) }).where("tenant_id", "=", tenant_id).where("id", "=", id).execute();
+async function markFailed(
+  tx: Tx,
+  parts: RegistryParts,
+  { tenant_id, id, install_id }: GrantKey,
+  failure: string,
+): Promise<void> {
+  await tx
+    .updateTable("install_grant")
+    .set({ state: "failed", failure: failure.slice(0, 500) })
+    .where("tenant_id", "=", tenant_id)
+    .where("id", "=", id)
+    .execute();
   // An install that serves an older grant goes on serving it.
-  await tx.updateTable("install").set({ state: "failed", updated_at: parts.clock.now() }).where("tenant_id", "=", tenant_id).where("id", "=", install_id).where("grant_id", "is", null).execute();
+  await tx
+    .updateTable("install")
+    .set({ state: "failed", updated_at: parts.clock.now() })
+    .where("tenant_id", "=", tenant_id)
+    .where("id", "=", install_id)
+    .where("grant_id", "is", null)
+    .execute();
 }
 
 /** All that edges need, read in one transaction. Its epoch is above every earlier one. */
 export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
   return parts.store.asSystem(async (tx) => {
     const epoch = await nextEpoch(tx);
-    const keys = await tx.selectFrom("api_key").select(["id", "tenant_id", "hash", "actions"]).where("revoked_at", "is", null).orderBy("id").execute();
+    const keys = await tx
+      .selectFrom("api_key")
+      .select(["id", "tenant_id", "hash", "actions"])
+      .where("revoked_at", "is", null)
+      .orderBy("id")
+      .execute();
     const rows = await tx
       .selectFrom("install_grant")
-      .innerJoin("install", (join) => join.onRef("install.tenant_id", "=", "install_grant.tenant_id").onRef("install.id", "=", "install_grant.install_id"))
+      .innerJoin("install", (join) =>
+        join
+          .onRef("install.tenant_id", "=", "install_grant.tenant_id")
+          .onRef("install.id", "=", "install_grant.install_id"),
+      )
       .innerJoin("artifact", "artifact.content_hash", "install_grant.content_hash")
-      .select(["install_grant.state", "install_grant.document", "install_grant.handle", "install_grant.tenant_id", "install.id", "artifact.config"])
+      .select([
+        "install_grant.state",
+        "install_grant.document",
+        "install_grant.handle",
+        "install_grant.tenant_id",
+        "install.id",
+        "artifact.config",
+      ])
       .where("install_grant.state", "in", ["building", "ready"])
       .where("install.state", "in", ["building", "ready", "failed"])
       .orderBy("install_grant.id")
       .execute();
     return {
       epoch,
-      keys: keys.map((key) => ({ id: key.id, tenant: key.tenant_id, hash: key.hash.toString("hex"), call: key.actions.includes("ext:call") })),
-      installs: rows.flatMap((row) => (row.state === "ready" || !rows.some((other) => other.id === row.id && other.state === "ready") ? [snapshotInstall(parts, row)] : [])),
-      grants: rows.map((row): SnapshotGrant => ({ document: row.document, building: row.state === "building" })),
+      keys: keys.map((key) => ({
+        id: key.id,
+        tenant: key.tenant_id,
+        hash: key.hash.toString("hex"),
+        call: key.actions.includes("ext:call"),
+      })),
+      installs: rows.flatMap((row) =>
+        row.state === "ready" ||
+        !rows.some((other) => other.id === row.id && other.state === "ready")
+          ? [snapshotInstall(parts, row)]
+          : [],
+      ),
+      grants: rows.map((row): SnapshotGrant => ({
+        document: row.document,
+        building: row.state === "building",
+      })),
       greatestAgeMs: limits.snapshotAgeMs.value,
     };
   });
 }
 
-function snapshotInstall(parts: RegistryParts, row: { state: string; document: Buffer; handle: Buffer; tenant_id: string; id: string; config: unknown }): SnapshotInstall {
+function snapshotInstall(
+  parts: RegistryParts,
+  row: {
+    state: string;
+    document: Buffer;
+    handle: Buffer;
+    tenant_id: string;
+    id: string;
+    config: unknown;
+  },
+): SnapshotInstall {
   const { body } = openGrant(row.document, parts.keys.state.publicKey, parts.clock.now());
   const config = row.config as { endpoints: SnapshotInstall["endpoints"] }; // written by the publish door from a parsed config
   return {
@@ -129,16 +254,42 @@ async function nextEpoch(tx: Tx): Promise<number> {
   const row = await tx
     .insertInto("counter")
     .values({ name: "snapshot", value: 1 })
-    .onConflict((on) => on.column("name").doUpdateSet((eb) => ({ value: eb("counter.value", "+", "1") })))
+    .onConflict((on) =>
+      on.column("name").doUpdateSet((eb) => ({ value: eb("counter.value", "+", "1") })),
+    )
     .returning("value")
     .executeTakeFirstOrThrow();
   return Number(row.value);
 }
 
-export async function listArtifacts(store: Store, extension: string | undefined): Promise<{ contentHash: string; extension: string; version: string; state: string; publisherIdentity: string | null; verdict: string | null }[]> {
+export async function listArtifacts(
+  store: Store,
+  extension: string | undefined,
+): Promise<
+  {
+    contentHash: string;
+    extension: string;
+    version: string;
+    state: string;
+    publisherIdentity: string | null;
+    verdict: string | null;
+  }[]
+> {
   const rows = await store.asSystem((tx) => {
-    const all = tx.selectFrom("artifact").selectAll().orderBy("extension_id").orderBy("created_at").limit(1_000);
+    const all = tx
+      .selectFrom("artifact")
+      .selectAll()
+      .orderBy("extension_id")
+      .orderBy("created_at")
+      .limit(1_000);
     return (extension === undefined ? all : all.where("extension_id", "=", extension)).execute();
   });
-  return rows.map((row) => ({ contentHash: row.content_hash, extension: row.extension_id, version: row.version, state: row.state, publisherIdentity: row.publisher_identity, verdict: row.verdict_id }));
+  return rows.map((row) => ({
+    contentHash: row.content_hash,
+    extension: row.extension_id,
+    version: row.version,
+    state: row.state,
+    publisherIdentity: row.publisher_identity,
+    verdict: row.verdict_id,
+  }));
 }

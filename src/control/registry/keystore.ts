@@ -32,7 +32,10 @@ async function openKey(folder: string, name: string, kind: "ed25519" | "p256"): 
     throw error;
   });
   if (present !== null) return createSigner(createPrivateKey(present));
-  const { privateKey } = kind === "ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { privateKey } =
+    kind === "ed25519"
+      ? generateKeyPairSync("ed25519")
+      : generateKeyPairSync("ec", { namedCurve: "P-256" });
   await writeFileDurably(path, privateKey.export({ type: "pkcs8", format: "pem" }));
   return createSigner(privateKey);
 }

@@ -1,11 +1,39 @@
-import { BUNDLE_MEDIA_TYPE, canonicalJson, completeBundle, digestOf, logEntryOf, parseBundle, parseDigest, verifyRelease } from "#trust";
+import {
+  BUNDLE_MEDIA_TYPE,
+  canonicalJson,
+  completeBundle,
+  digestOf,
+  logEntryOf,
+  parseBundle,
+  parseDigest,
+  verifyRelease,
+} from "#trust";
 import type { LogEvidence, ManifestDigest, Release, ReleaseResult, Verified } from "#trust";
-import { compareVersions, EMPTY_MEDIA_TYPE, EXTENSION_TYPE, extensionId, limits, MANIFEST_MEDIA_TYPE, parseExtensionId, parseVersion, repositoryOf, unaskedImports } from "#contract";
+import {
+  compareVersions,
+  EMPTY_MEDIA_TYPE,
+  EXTENSION_TYPE,
+  extensionId,
+  limits,
+  MANIFEST_MEDIA_TYPE,
+  parseExtensionId,
+  parseVersion,
+  repositoryOf,
+  unaskedImports,
+} from "#contract";
 import type { ExtensionName, Version } from "#contract";
 import { deny, judgePublish, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
 import type { Tx } from "#store";
-import { addBlob, findManifest, listReferrers, putManifest, readManifest, removeManifest, tagDigest } from "./manifest-store.ts";
+import {
+  addBlob,
+  findManifest,
+  listReferrers,
+  putManifest,
+  readManifest,
+  removeManifest,
+  tagDigest,
+} from "./manifest-store.ts";
 import { measureArtifact } from "./measured-artifact.ts";
 import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
@@ -30,16 +58,37 @@ export interface Published {
  * Durable when it returns: log entry under a checkpoint, completed bundle as a referrer, verdict, artifact row.
  * Throws RegistryError "artifact.unknown"; RefusedError "publish.refused" or "version.exists" with the verdict.
  */
-export async function publishArtifact(parts: RegistryParts, request: PublishRequest): Promise<Published> {
+export async function publishArtifact(
+  parts: RegistryParts,
+  request: PublishRequest,
+): Promise<Published> {
   const wanted = parseWanted(request);
   const manifest = await findManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
-  if (manifest === null) throw new RegistryError("artifact.unknown", `cannot publish ${wanted.digest}: it was not pushed to ${repositoryOf(wanted.name)}`);
+  if (manifest === null)
+    throw new RegistryError(
+      "artifact.unknown",
+      `cannot publish ${wanted.digest}: it was not pushed to ${repositoryOf(wanted.name)}`,
+    );
   const judged = await judge(parts, wanted, manifest.bytes);
-  if (judged.verdict.outcome !== "allow" || judged.release === null) return refuse(parts, wanted, judged.verdict);
+  if (judged.verdict.outcome !== "allow" || judged.release === null)
+    return refuse(parts, wanted, judged.verdict);
   if (judged.standing) return admittedBefore(parts, wanted.digest, judged.verdict);
   const completed = await logRelease(parts, judged.release);
-  await attachBundle(parts, repositoryOf(wanted.name), wanted.digest, manifest.bytes.length, completed);
-  const verdictId = await admit(parts, wanted, judged.artifact, judged.release, completed, judged.verdict);
+  await attachBundle(
+    parts,
+    repositoryOf(wanted.name),
+    wanted.digest,
+    manifest.bytes.length,
+    completed,
+  );
+  const verdictId = await admit(
+    parts,
+    wanted,
+    judged.artifact,
+    judged.release,
+    completed,
+    judged.verdict,
+  );
   return { contentHash: wanted.digest, verdictId, verdict: judged.verdict };
 }
 
@@ -52,7 +101,11 @@ interface Wanted {
 function parseWanted(request: PublishRequest): Wanted {
   const name = parseExtensionId(request.extension);
   const version = parseVersion(request.version);
-  if (name === null || version === null) throw new RegistryError("manifest.invalid", "cannot publish: the extension id or version is malformed");
+  if (name === null || version === null)
+    throw new RegistryError(
+      "manifest.invalid",
+      "cannot publish: the extension id or version is malformed",
+    );
   return { name, version, digest: parseDigest("manifest", request.contentHash) };
 }
 
@@ -63,7 +116,11 @@ interface Judged {
   readonly standing: boolean;
 }
 
-async function judge(parts: RegistryParts, wanted: Wanted, manifestBytes: Uint8Array): Promise<Judged> {
+async function judge(
+  parts: RegistryParts,
+  wanted: Wanted,
+  manifestBytes: Uint8Array,
+): Promise<Judged> {
   const now = parts.clock.now();
   const inputs = verdictInputs(parts);
   let artifact: MeasuredArtifact;
@@ -71,8 +128,11 @@ async function judge(parts: RegistryParts, wanted: Wanted, manifestBytes: Uint8A
     artifact = await measureArtifact(parts.blobs, manifestBytes);
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
-    const code = error instanceof Error && "code" in error ? String(error.code) : "artifact.unreadable";
-    const verdict = verdictOf("publish", wanted.digest, now, inputs, [deny("artifact", code, (error as Error).message)]);
+    const code =
+      error instanceof Error && "code" in error ? String(error.code) : "artifact.unreadable";
+    const verdict = verdictOf("publish", wanted.digest, now, inputs, [
+      deny("artifact", code, (error as Error).message),
+    ]);
     return { verdict, artifact: null, release: null, standing: false };
   }
   const release = await bestRelease(parts, wanted, now);
@@ -82,25 +142,46 @@ async function judge(parts: RegistryParts, wanted: Wanted, manifestBytes: Uint8A
     tagMoved: history.tag !== wanted.digest,
     config: artifact.config,
     wanted: { ...wanted.name, version: wanted.version },
-    unaskedImports: unaskedImports(artifact.names.imports, artifact.config.capabilities, parts.toolchainImports),
+    unaskedImports: unaskedImports(
+      artifact.names.imports,
+      artifact.config.capabilities,
+      parts.toolchainImports,
+    ),
     release,
     standing: history.standing,
     newest: history.newest,
     isNewer: history.newest === null || compareVersions(wanted.version, history.newest) > 0,
   };
   const verdict = judgePublish(facts, inputs, now);
-  return { verdict, artifact, release: release.ok ? release.release : null, standing: history.standing === wanted.digest };
+  return {
+    verdict,
+    artifact,
+    release: release.ok ? release.release : null,
+    standing: history.standing === wanted.digest,
+  };
 }
 
 export function verdictInputs(parts: RegistryParts): VerdictInputs {
-  return { policy: "default.v1", trustRoot: digestOf("document", parts.trust.document), checkpoint: null, fenceEpoch: 0, feeds: {} };
+  return {
+    policy: "default.v1",
+    trustRoot: digestOf("document", parts.trust.document),
+    checkpoint: null,
+    fenceEpoch: 0,
+    feeds: {},
+  };
 }
 
 /** Any one referrer that proves the release is enough; with none, the refusal of the first tells why. */
-async function bestRelease(parts: RegistryParts, wanted: Wanted, now: Date): Promise<ReleaseResult> {
+async function bestRelease(
+  parts: RegistryParts,
+  wanted: Wanted,
+  now: Date,
+): Promise<ReleaseResult> {
   const referrers = await listReferrers(parts.store, repositoryOf(wanted.name), wanted.digest);
   const results: ReleaseResult[] = [];
-  for (const referrer of referrers.filter((candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE)) {
+  for (const referrer of referrers.filter(
+    (candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE,
+  )) {
     const result = verifyAt(parts, wanted, await bundleOf(parts, referrer.bytes), now);
     if (result.ok) return result;
     results.push(result);
@@ -108,18 +189,44 @@ async function bestRelease(parts: RegistryParts, wanted: Wanted, now: Date): Pro
   return results[0] ?? verifyAt(parts, wanted, null, now);
 }
 
-function verifyAt(parts: RegistryParts, wanted: Wanted, bundleBytes: Uint8Array | null, now: Date): ReleaseResult {
+function verifyAt(
+  parts: RegistryParts,
+  wanted: Wanted,
+  bundleBytes: Uint8Array | null,
+  now: Date,
+): ReleaseResult {
   const expected = { ...wanted.name, version: wanted.version, mediaType: EXTENSION_TYPE };
-  return verifyRelease({ manifestDigest: wanted.digest, bundleBytes, trustRoot: parts.trust.root, door: "publish", now, expected, requireLog: false });
+  return verifyRelease({
+    manifestDigest: wanted.digest,
+    bundleBytes,
+    trustRoot: parts.trust.root,
+    door: "publish",
+    now,
+    expected,
+    requireLog: false,
+  });
 }
 
-async function bundleOf(parts: RegistryParts, manifestBytes: Uint8Array): Promise<Uint8Array | null> {
+async function bundleOf(
+  parts: RegistryParts,
+  manifestBytes: Uint8Array,
+): Promise<Uint8Array | null> {
   const [digest] = readManifest(manifestBytes, MANIFEST_MEDIA_TYPE).blobs.slice(1);
-  return digest === undefined ? null : parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value);
+  return digest === undefined
+    ? null
+    : parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value);
 }
 
-async function versionHistory(tx: Tx, wanted: Wanted): Promise<{ tag: string | null; standing: string | null; newest: Version | null }> {
-  const rows = await tx.selectFrom("artifact").select(["content_hash", "version"]).where("extension_id", "=", extensionId(wanted.name)).where("state", "in", ["admitted", "revoked"]).execute();
+async function versionHistory(
+  tx: Tx,
+  wanted: Wanted,
+): Promise<{ tag: string | null; standing: string | null; newest: Version | null }> {
+  const rows = await tx
+    .selectFrom("artifact")
+    .select(["content_hash", "version"])
+    .where("extension_id", "=", extensionId(wanted.name))
+    .where("state", "in", ["admitted", "revoked"])
+    .execute();
   const versions = rows.flatMap((row) => parseVersion(row.version) ?? []).toSorted(compareVersions);
   return {
     tag: await tagDigest(tx, repositoryOf(wanted.name), wanted.version),
@@ -130,14 +237,37 @@ async function versionHistory(tx: Tx, wanted: Wanted): Promise<{ tag: string | n
 
 async function refuse(parts: RegistryParts, wanted: Wanted, verdict: Verdict): Promise<never> {
   await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, null));
-  const admitted = await parts.store.asSystem((tx) => tx.selectFrom("artifact").select("content_hash").where("content_hash", "=", wanted.digest).executeTakeFirst());
-  if (admitted === undefined) await removeManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
-  const exists = verdict.reasons.some((reason) => reason.code === "version.exists" && reason.outcome === "deny");
-  throw new RefusedError(exists ? "version.exists" : "publish.refused", `cannot publish ${extensionId(wanted.name)}@${wanted.version}: the publish door refused it`, verdict);
+  const admitted = await parts.store.asSystem((tx) =>
+    tx
+      .selectFrom("artifact")
+      .select("content_hash")
+      .where("content_hash", "=", wanted.digest)
+      .executeTakeFirst(),
+  );
+  if (admitted === undefined)
+    await removeManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
+  const exists = verdict.reasons.some(
+    (reason) => reason.code === "version.exists" && reason.outcome === "deny",
+  );
+  throw new RefusedError(
+    exists ? "version.exists" : "publish.refused",
+    `cannot publish ${extensionId(wanted.name)}@${wanted.version}: the publish door refused it`,
+    verdict,
+  );
 }
 
-async function admittedBefore(parts: RegistryParts, contentHash: ManifestDigest, verdict: Verdict): Promise<Published> {
-  return { contentHash, verdictId: await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, null)), verdict };
+async function admittedBefore(
+  parts: RegistryParts,
+  contentHash: ManifestDigest,
+  verdict: Verdict,
+): Promise<Published> {
+  return {
+    contentHash,
+    verdictId: await parts.store.asSystem((tx) =>
+      recordVerdict(tx, verdict, parts.keys.verdict, null),
+    ),
+    verdict,
+  };
 }
 
 /** Appends the entry, waits for its checkpoint, returns the completed bundle: the one that edges verify. */
@@ -145,11 +275,25 @@ async function logRelease(parts: RegistryParts, release: Verified<Release>): Pro
   const { bundleBytes, signer } = release.value;
   const body = logEntryOf(parseBundle(bundleBytes), signer.key);
   const { index, size, root, proof, checkpoint } = await parts.log.append(body);
-  const evidence: LogEvidence = { logKey: parts.logKey, index, size, root, proof, checkpoint, body };
+  const evidence: LogEvidence = {
+    logKey: parts.logKey,
+    index,
+    size,
+    root,
+    proof,
+    checkpoint,
+    body,
+  };
   return completeBundle(bundleBytes, evidence);
 }
 
-async function attachBundle(parts: RegistryParts, repository: string, subject: ManifestDigest, subjectSize: number, bundle: Uint8Array): Promise<void> {
+async function attachBundle(
+  parts: RegistryParts,
+  repository: string,
+  subject: ManifestDigest,
+  subjectSize: number,
+  bundle: Uint8Array,
+): Promise<void> {
   const empty = new TextEncoder().encode("{}");
   const [emptyDigest, bundleDigest] = [await parts.blobs.put(empty), await parts.blobs.put(bundle)];
   await addBlob(parts.store, parts.clock, repository, emptyDigest, empty.length);
@@ -161,12 +305,28 @@ async function attachBundle(parts: RegistryParts, repository: string, subject: M
     config: { mediaType: EMPTY_MEDIA_TYPE, digest: emptyDigest, size: empty.length },
     layers: [{ mediaType: BUNDLE_MEDIA_TYPE, digest: bundleDigest, size: bundle.length }],
     subject: { mediaType: MANIFEST_MEDIA_TYPE, digest: subject, size: subjectSize },
-    annotations: { "dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": "urn:caisson:release:v1" },
+    annotations: {
+      "dev.sigstore.bundle.content": "dsse-envelope",
+      "dev.sigstore.bundle.predicateType": "urn:caisson:release:v1",
+    },
   });
-  await putManifest(parts.store, parts.clock, repository, readManifest(bytes, MANIFEST_MEDIA_TYPE), null);
+  await putManifest(
+    parts.store,
+    parts.clock,
+    repository,
+    readManifest(bytes, MANIFEST_MEDIA_TYPE),
+    null,
+  );
 }
 
-async function admit(parts: RegistryParts, wanted: Wanted, artifact: MeasuredArtifact | null, release: Verified<Release>, completed: Uint8Array, verdict: Verdict): Promise<string> {
+async function admit(
+  parts: RegistryParts,
+  wanted: Wanted,
+  artifact: MeasuredArtifact | null,
+  release: Verified<Release>,
+  completed: Uint8Array,
+  verdict: Verdict,
+): Promise<string> {
   return parts.store.asSystem(async (tx) => {
     const id = await recordVerdict(tx, verdict, parts.keys.verdict, null);
     await tx

@@ -18,11 +18,17 @@ export class RegistryError extends CodedError<
 }
 
 /** A door said no; the verdict holds the reasons. */
-export class RefusedError extends CodedError<"publish.refused" | "install.refused" | "version.exists"> {
+export class RefusedError extends CodedError<
+  "publish.refused" | "install.refused" | "version.exists"
+> {
   override readonly name = "RefusedError";
   readonly verdict: Verdict;
 
-  constructor(code: "publish.refused" | "install.refused" | "version.exists", message: string, verdict: Verdict) {
+  constructor(
+    code: "publish.refused" | "install.refused" | "version.exists",
+    message: string,
+    verdict: Verdict,
+  ) {
     super(code, message);
     this.verdict = verdict;
   }

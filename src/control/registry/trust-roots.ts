@@ -1,12 +1,25 @@
 import { createPublicKey } from "node:crypto";
-import { documentTimes, parseDigest, parseTrustBundle, PublicKey, sealDocument, trustRootJson, unscopedMessage } from "#trust";
+import {
+  documentTimes,
+  parseDigest,
+  parseTrustBundle,
+  PublicKey,
+  sealDocument,
+  trustRootJson,
+  unscopedMessage,
+} from "#trust";
 import type { Anchor, LogKey, PemAnchor, Scope, Signer, TrustRoot } from "#trust";
 import type { Clock } from "#platform";
 import type { AnchorScopeRow, Store } from "#store";
 import { RegistryError } from "./registry-error.ts";
 
 const ROOT_VALID_MS = 10 * 365 * 24 * 3_600_000;
-const ALGORITHMS = ["ecdsa-p256-sha256", "ecdsa-p384-sha384", "ed25519", "rsa-pkcs1-sha256"] as const;
+const ALGORITHMS = [
+  "ecdsa-p256-sha256",
+  "ecdsa-p384-sha384",
+  "ed25519",
+  "rsa-pkcs1-sha256",
+] as const;
 
 export interface AnchorView {
   readonly spki: string;
@@ -29,7 +42,13 @@ export class TrustRoots {
   readonly #bundle: readonly PemAnchor[];
   #current: { root: TrustRoot; document: Uint8Array; views: AnchorView[] } | null = null;
 
-  private constructor(store: Store, clock: Clock, signer: Signer, logs: readonly LogKey[], bundle: readonly PemAnchor[]) {
+  private constructor(
+    store: Store,
+    clock: Clock,
+    signer: Signer,
+    logs: readonly LogKey[],
+    bundle: readonly PemAnchor[],
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#signer = signer;
@@ -38,7 +57,13 @@ export class TrustRoots {
   }
 
   /** bundlePem: `SIGNING_TRUST_BUNDLE`; null trusts only what was added by hand. */
-  static async open(parts: { store: Store; clock: Clock; signer: Signer; logs: readonly LogKey[]; bundlePem: string | null }): Promise<TrustRoots> {
+  static async open(parts: {
+    store: Store;
+    clock: Clock;
+    signer: Signer;
+    logs: readonly LogKey[];
+    bundlePem: string | null;
+  }): Promise<TrustRoots> {
     const bundle = parts.bundlePem === null ? [] : parseTrustBundle(parts.bundlePem);
     const roots = new TrustRoots(parts.store, parts.clock, parts.signer, parts.logs, bundle);
     await roots.#refresh();
@@ -59,7 +84,8 @@ export class TrustRoots {
   }
 
   #now(): { root: TrustRoot; document: Uint8Array; views: AnchorView[] } {
-    if (this.#current === null) throw new RegistryError("anchor.unknown", "cannot answer before the trust root is read");
+    if (this.#current === null)
+      throw new RegistryError("anchor.unknown", "cannot answer before the trust root is read");
     return this.#current;
   }
 
@@ -81,7 +107,13 @@ export class TrustRoots {
       valid_to: anchor.notAfter ?? null,
       created_at: this.#clock.now(),
     };
-    await this.#store.asSystem((tx) => tx.insertInto("trust_anchor").values(row).onConflict((on) => on.column("spki").doNothing()).execute());
+    await this.#store.asSystem((tx) =>
+      tx
+        .insertInto("trust_anchor")
+        .values(row)
+        .onConflict((on) => on.column("spki").doNothing())
+        .execute(),
+    );
   }
 
   /** Throws RegistryError "anchor.unknown" for a key that is neither in the bundle nor added. */
@@ -89,8 +121,15 @@ export class TrustRoots {
     const digest = parseDigest("spki", spki);
     const fromBundle = this.#bundle.find((anchor) => anchor.key.spkiDigest === digest);
     if (fromBundle !== undefined) await this.#insert(fromBundle);
-    const done = await this.#store.asSystem((tx) => tx.updateTable("trust_anchor").set({ scope: JSON.stringify(scope) }).where("spki", "=", digest).executeTakeFirst());
-    if (done.numUpdatedRows === 0n) throw new RegistryError("anchor.unknown", `cannot scope ${digest}: no such key was given`);
+    const done = await this.#store.asSystem((tx) =>
+      tx
+        .updateTable("trust_anchor")
+        .set({ scope: JSON.stringify(scope) })
+        .where("spki", "=", digest)
+        .executeTakeFirst(),
+    );
+    if (done.numUpdatedRows === 0n)
+      throw new RegistryError("anchor.unknown", `cannot scope ${digest}: no such key was given`);
     await this.#refresh();
     const view = this.views.find((candidate) => candidate.spki === digest);
     if (view === undefined) throw new RegistryError("anchor.unknown", `cannot find ${digest}`);
@@ -98,26 +137,63 @@ export class TrustRoots {
   }
 
   async #refresh(): Promise<void> {
-    const rows = await this.#store.asSystem((tx) => tx.selectFrom("trust_anchor").selectAll().orderBy("spki").execute());
+    const rows = await this.#store.asSystem((tx) =>
+      tx.selectFrom("trust_anchor").selectAll().orderBy("spki").execute(),
+    );
     const scopes = new Map(rows.map((row) => [row.spki, row.scope]));
     const held = joinSources(this.#bundle, rows);
-    const anchors = held.flatMap(({ anchor, source }) => scoped(anchor, source, scopes.get(anchor.key.spkiDigest) ?? null));
-    const unscoped = held.filter(({ anchor }) => !anchors.some((known) => known.key.spkiDigest === anchor.key.spkiDigest)).map(({ anchor }) => anchor);
-    const views = held.map(({ anchor, source }) => view(anchor, source, scopes.get(anchor.key.spkiDigest) ?? null));
+    const anchors = held.flatMap(({ anchor, source }) =>
+      scoped(anchor, source, scopes.get(anchor.key.spkiDigest) ?? null),
+    );
+    const unscoped = held
+      .filter(
+        ({ anchor }) => !anchors.some((known) => known.key.spkiDigest === anchor.key.spkiDigest),
+      )
+      .map(({ anchor }) => anchor);
+    const views = held.map(({ anchor, source }) =>
+      view(anchor, source, scopes.get(anchor.key.spkiDigest) ?? null),
+    );
     this.#current = { ...(await this.#sealed(anchors, unscoped)), views };
   }
 
-  async #sealed(anchors: readonly Anchor[], unscoped: readonly PemAnchor[]): Promise<{ root: TrustRoot; document: Uint8Array }> {
-    const newest = await this.#store.asSystem((tx) => tx.selectFrom("trust_root").select("version").orderBy("version", "desc").limit(1).executeTakeFirst());
-    const body = { version: Number(newest?.version ?? 0) + 1, anchors, logs: this.#logs, approvers: [] };
+  async #sealed(
+    anchors: readonly Anchor[],
+    unscoped: readonly PemAnchor[],
+  ): Promise<{ root: TrustRoot; document: Uint8Array }> {
+    const newest = await this.#store.asSystem((tx) =>
+      tx
+        .selectFrom("trust_root")
+        .select("version")
+        .orderBy("version", "desc")
+        .limit(1)
+        .executeTakeFirst(),
+    );
+    const body = {
+      version: Number(newest?.version ?? 0) + 1,
+      anchors,
+      logs: this.#logs,
+      approvers: [],
+    };
     const now = this.#clock.now();
-    const document = sealDocument("trust-root", { ...trustRootJson(body), ...documentTimes(now, new Date(now.getTime() + ROOT_VALID_MS)) }, this.#signer);
-    await this.#store.asSystem((tx) => tx.insertInto("trust_root").values({ version: body.version, document: Buffer.from(document), created_at: now }).execute());
+    const document = sealDocument(
+      "trust-root",
+      { ...trustRootJson(body), ...documentTimes(now, new Date(now.getTime() + ROOT_VALID_MS)) },
+      this.#signer,
+    );
+    await this.#store.asSystem((tx) =>
+      tx
+        .insertInto("trust_root")
+        .values({ version: body.version, document: Buffer.from(document), created_at: now })
+        .execute(),
+    );
     return { root: { ...body, unscoped }, document };
   }
 }
 
-function joinSources(bundle: readonly PemAnchor[], rows: readonly { spki: string; pem: string; valid_from: Date | null; valid_to: Date | null }[]): Held[] {
+function joinSources(
+  bundle: readonly PemAnchor[],
+  rows: readonly { spki: string; pem: string; valid_from: Date | null; valid_to: Date | null }[],
+): Held[] {
   const fromBundle = bundle.map((anchor) => ({ anchor, source: "SIGNING_TRUST_BUNDLE" }));
   const added = rows
     .filter((row) => !bundle.some((anchor) => anchor.key.spkiDigest === row.spki))
@@ -125,9 +201,17 @@ function joinSources(bundle: readonly PemAnchor[], rows: readonly { spki: string
   return [...fromBundle, ...added];
 }
 
-function anchorOfRow(row: { spki: string; pem: string; valid_from: Date | null; valid_to: Date | null }): PemAnchor {
+function anchorOfRow(row: {
+  spki: string;
+  pem: string;
+  valid_from: Date | null;
+  valid_to: Date | null;
+}): PemAnchor {
   const key = PublicKey.fromKeyObject(createPublicKey(row.pem));
-  const dates = row.valid_from === null || row.valid_to === null ? {} : { notBefore: row.valid_from, notAfter: row.valid_to };
+  const dates =
+    row.valid_from === null || row.valid_to === null
+      ? {}
+      : { notBefore: row.valid_from, notAfter: row.valid_to };
   return { key, pemRef: `added:${row.spki}`, ...dates };
 }
 

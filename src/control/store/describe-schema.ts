@@ -24,15 +24,23 @@ export async function describeSchema(owner: DatabaseAddress): Promise<string> {
   const client = new pg.Client(clientConfig(owner));
   await client.connect();
   try {
-    const columns = await client.query<Line & { column: string; type: string; required: boolean }>(COLUMNS);
+    const columns = await client.query<Line & { column: string; type: string; required: boolean }>(
+      COLUMNS,
+    );
     const constraints = await client.query<Line & { definition: string }>(CONSTRAINTS);
     const indexes = await client.query<Line & { definition: string }>(INDEXES);
-    const policies = await client.query<Line & { forced: boolean; name: string; using: string }>(POLICIES);
+    const policies = await client.query<Line & { forced: boolean; name: string; using: string }>(
+      POLICIES,
+    );
     const lines = [
-      ...columns.rows.map((row) => `column ${row.table}.${row.column} ${row.type}${row.required ? " not null" : ""}`),
+      ...columns.rows.map(
+        (row) => `column ${row.table}.${row.column} ${row.type}${row.required ? " not null" : ""}`,
+      ),
       ...constraints.rows.map((row) => `constraint ${row.table} ${row.definition}`),
       ...indexes.rows.map((row) => `index ${row.definition}`),
-      ...policies.rows.map((row) => `policy ${row.table} ${row.name}${row.forced ? " forced" : ""} ${row.using}`),
+      ...policies.rows.map(
+        (row) => `policy ${row.table} ${row.name}${row.forced ? " forced" : ""} ${row.using}`,
+      ),
     ];
     return `${lines.join("\n")}\n`;
   } finally {

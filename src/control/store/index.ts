@@ -2,4 +2,11 @@ export { migrate, StoreError } from "./migrate.ts";
 export { describeSchema } from "./describe-schema.ts";
 export type { DatabaseAddress, Store, Tx } from "./store.ts";
 export { openStore } from "./store.ts";
-export type { AnchorScopeRow, ArtifactState, ExecutionRow, GrantState, InstallState, Tables } from "./tables.ts";
+export type {
+  AnchorScopeRow,
+  ArtifactState,
+  ExecutionRow,
+  GrantState,
+  InstallState,
+  Tables,
+} from "./tables.ts";

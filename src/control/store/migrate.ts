@@ -20,7 +20,9 @@ export async function migrate(owner: DatabaseAddress): Promise<void> {
   await client.connect();
   try {
     await client.query("select pg_advisory_lock($1)", [LOCK_KEY]);
-    await client.query("create table if not exists migration (number integer primary key, name text not null, applied_at timestamptz not null default now())");
+    await client.query(
+      "create table if not exists migration (number integer primary key, name text not null, applied_at timestamptz not null default now())",
+    );
     await applyPending(client);
   } finally {
     await client.end();
@@ -28,11 +30,18 @@ export async function migrate(owner: DatabaseAddress): Promise<void> {
 }
 
 async function applyPending(client: pg.Client): Promise<void> {
-  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name)).toSorted();
-  const { rows } = await client.query<{ number: number }>("select number from migration order by number");
+  const files = (await readdir(FOLDER))
+    .filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name))
+    .toSorted();
+  const { rows } = await client.query<{ number: number }>(
+    "select number from migration order by number",
+  );
   const newest = rows.at(-1)?.number ?? 0;
   if (newest > files.length)
-    throw new StoreError("store.newer", `cannot use the database: its schema is number ${newest}, this release knows ${files.length}; start the newer release`);
+    throw new StoreError(
+      "store.newer",
+      `cannot use the database: its schema is number ${newest}, this release knows ${files.length}; start the newer release`,
+    );
   for (const name of files.slice(newest)) await applyOne(client, name);
 }
 
@@ -41,7 +50,10 @@ async function applyOne(client: pg.Client, name: string): Promise<void> {
   try {
     await client.query("begin");
     // The record goes first: a second migrator without the lock would collide here, before any change.
-    await client.query("insert into migration (number, name) values ($1, $2)", [Number(name.slice(0, 4)), name]);
+    await client.query("insert into migration (number, name) values ($1, $2)", [
+      Number(name.slice(0, 4)),
+      name,
+    ]);
     await client.query(text);
     await client.query("commit");
   } catch (cause) {

@@ -8,7 +8,12 @@ export type Tx = Transaction<Tables>;
 
 /** Either a unix socket folder (embedded) or a URL; the role is caisson_app in both. */
 export type DatabaseAddress =
-  | { readonly socketFolder: string; readonly port: number; readonly user: string; readonly database: string }
+  | {
+      readonly socketFolder: string;
+      readonly port: number;
+      readonly user: string;
+      readonly database: string;
+    }
   | { readonly url: string };
 
 const POOL_SIZE = 8;
@@ -25,7 +30,12 @@ export interface Store extends AsyncDisposable {
 }
 
 export function openStore(address: DatabaseAddress): Store {
-  const pool = new pg.Pool({ ...clientConfig(address), max: POOL_SIZE, connectionTimeoutMillis: CONNECT_MS, statement_timeout: STATEMENT_MS });
+  const pool = new pg.Pool({
+    ...clientConfig(address),
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: STATEMENT_MS,
+  });
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
   pool.on("error", () => {});
   const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
@@ -44,5 +54,10 @@ export function openStore(address: DatabaseAddress): Store {
 
 export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
   if ("url" in address) return { connectionString: address.url };
-  return { host: address.socketFolder, port: address.port, user: address.user, database: address.database };
+  return {
+    host: address.socketFolder,
+    port: address.port,
+    user: address.user,
+    database: address.database,
+  };
 }

@@ -6,9 +6,23 @@ type BigInt8 = ColumnType<string, number | bigint | string, number | bigint | st
 
 export interface Tables {
   tenant: { id: string; name: string; created_at: Date };
-  api_key: { tenant_id: string; id: string; name: string; hash: Buffer; actions: string[]; created_at: Date; revoked_at: Date | null };
+  api_key: {
+    tenant_id: string;
+    id: string;
+    name: string;
+    hash: Buffer;
+    actions: string[];
+    created_at: Date;
+    revoked_at: Date | null;
+  };
   operator_key: { id: string; hash: Buffer; created_at: Date; revoked_at: Date | null };
-  edge: { id: string; kind: "gateway" | "runner"; hash: Buffer; created_at: Date; revoked_at: Date | null };
+  edge: {
+    id: string;
+    kind: "gateway" | "runner";
+    hash: Buffer;
+    created_at: Date;
+    revoked_at: Date | null;
+  };
   publisher: { name: string; tenant_id: string; created_at: Date };
   trust_anchor: {
     spki: string;
@@ -100,7 +114,14 @@ export interface Tables {
 }
 
 export type ArtifactState = "pending" | "admitted" | "invalid" | "revoked";
-export type InstallState = "requested" | "building" | "ready" | "failed" | "disabled" | "fenced" | "removed";
+export type InstallState =
+  | "requested"
+  | "building"
+  | "ready"
+  | "failed"
+  | "disabled"
+  | "fenced"
+  | "removed";
 export type GrantState = "building" | "ready" | "failed" | "superseded";
 
 export interface AnchorScopeRow {

@@ -22,7 +22,7 @@ export function newSecret(prefix: typeof PREFIX | typeof EDGE_PREFIX = PREFIX): 
   return prefix + randomBytes(32).toString("base64url");
 }
 
-export function secretHash(secret: string): Buffer {
+function secretHash(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();
 }
 
@@ -34,56 +34,124 @@ export async function createApiKey(
   secret = newSecret(),
 ): Promise<{ id: Id<"apiKey">; key: string }> {
   const id = newId("apiKey");
-  const row = { tenant_id: tenant, id, name: wanted.name, hash: secretHash(secret), actions: [...wanted.actions], created_at: clock.now(), revoked_at: null };
+  const row = {
+    tenant_id: tenant,
+    id,
+    name: wanted.name,
+    hash: secretHash(secret),
+    actions: [...wanted.actions],
+    created_at: clock.now(),
+    revoked_at: null,
+  };
   await store.asTenant(tenant, (tx) => tx.insertInto("api_key").values(row).execute());
   return { id, key: secret };
 }
 
 export async function listApiKeys(store: Store, tenant: Id<"tenant">): Promise<ApiKeyRecord[]> {
-  const rows = await store.asTenant(tenant, (tx) => tx.selectFrom("api_key").selectAll().where("tenant_id", "=", tenant).orderBy("id").execute());
+  const rows = await store.asTenant(tenant, (tx) =>
+    tx.selectFrom("api_key").selectAll().where("tenant_id", "=", tenant).orderBy("id").execute(),
+  );
   return rows.map(keyRecord);
 }
 
 /** Throws TenantError "key.unknown" for a key that is not there or is another tenant's: the same answer for both. */
-export async function revokeApiKey(store: Store, clock: Clock, tenant: Id<"tenant">, id: string): Promise<ApiKeyRecord> {
+export async function revokeApiKey(
+  store: Store,
+  clock: Clock,
+  tenant: Id<"tenant">,
+  id: string,
+): Promise<ApiKeyRecord> {
   const row = await store.asTenant(tenant, (tx) =>
-    tx.updateTable("api_key").set({ revoked_at: clock.now() }).where("tenant_id", "=", tenant).where("id", "=", id).returningAll().executeTakeFirst(),
+    tx
+      .updateTable("api_key")
+      .set({ revoked_at: clock.now() })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirst(),
   );
-  if (row === undefined) throw new TenantError("key.unknown", `cannot revoke key ${id}: this tenant has none of that id`);
+  if (row === undefined)
+    throw new TenantError(
+      "key.unknown",
+      `cannot revoke key ${id}: this tenant has none of that id`,
+    );
   return keyRecord(row);
 }
 
-function keyRecord(row: { id: string; name: string; actions: string[]; created_at: Date; revoked_at: Date | null }): ApiKeyRecord {
-  return { id: row.id, name: row.name, actions: row.actions, createdAt: row.created_at, revokedAt: row.revoked_at };
+function keyRecord(row: {
+  id: string;
+  name: string;
+  actions: string[];
+  created_at: Date;
+  revoked_at: Date | null;
+}): ApiKeyRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    actions: row.actions,
+    createdAt: row.created_at,
+    revokedAt: row.revoked_at,
+  };
 }
 
 /** secret: attacker-controlled. Null for a malformed, unknown or revoked key. */
 export async function principalOf(store: Store, secret: string): Promise<Principal | null> {
   if (!SECRET.test(secret)) return null;
   const hash = secretHash(secret);
-  return store.asSystem(async (tx) => (await tenantPrincipal(tx, hash)) ?? (await operatorPrincipal(tx, hash)) ?? (await edgePrincipal(tx, hash)));
+  return store.asSystem(
+    async (tx) =>
+      (await tenantPrincipal(tx, hash)) ??
+      (await operatorPrincipal(tx, hash)) ??
+      (await edgePrincipal(tx, hash)),
+  );
 }
 
 async function tenantPrincipal(tx: Tx, hash: Buffer): Promise<Principal | null> {
-  const row = await tx.selectFrom("api_key").selectAll().where("hash", "=", hash).where("revoked_at", "is", null).executeTakeFirst();
-  return row === undefined ? null : { kind: "apiKey", id: row.id, tenant: row.tenant_id, actions: row.actions, via: "key" };
+  const row = await tx
+    .selectFrom("api_key")
+    .selectAll()
+    .where("hash", "=", hash)
+    .where("revoked_at", "is", null)
+    .executeTakeFirst();
+  return row === undefined
+    ? null
+    : { kind: "apiKey", id: row.id, tenant: row.tenant_id, actions: row.actions, via: "key" };
 }
 
 async function operatorPrincipal(tx: Tx, hash: Buffer): Promise<Principal | null> {
-  const row = await tx.selectFrom("operator_key").select("id").where("hash", "=", hash).where("revoked_at", "is", null).executeTakeFirst();
-  return row === undefined ? null : { kind: "operator", id: row.id, tenant: null, actions: [], via: "key" };
+  const row = await tx
+    .selectFrom("operator_key")
+    .select("id")
+    .where("hash", "=", hash)
+    .where("revoked_at", "is", null)
+    .executeTakeFirst();
+  return row === undefined
+    ? null
+    : { kind: "operator", id: row.id, tenant: null, actions: [], via: "key" };
 }
 
 async function edgePrincipal(tx: Tx, hash: Buffer): Promise<Principal | null> {
-  const row = await tx.selectFrom("edge").select(["id", "kind"]).where("hash", "=", hash).where("revoked_at", "is", null).executeTakeFirst();
-  return row === undefined ? null : { kind: "edge", id: row.id, tenant: null, actions: [row.kind], via: "edge-token" };
+  const row = await tx
+    .selectFrom("edge")
+    .select(["id", "kind"])
+    .where("hash", "=", hash)
+    .where("revoked_at", "is", null)
+    .executeTakeFirst();
+  return row === undefined
+    ? null
+    : { kind: "edge", id: row.id, tenant: null, actions: [row.kind], via: "edge-token" };
 }
 
 /** Makes `secret` the one operator key; every earlier one is revoked. */
 export async function setOperatorKey(store: Store, clock: Clock, secret: string): Promise<void> {
   await store.asSystem(async (tx) => {
     const hash = secretHash(secret);
-    await tx.updateTable("operator_key").set({ revoked_at: clock.now() }).where("revoked_at", "is", null).where("hash", "!=", hash).execute();
+    await tx
+      .updateTable("operator_key")
+      .set({ revoked_at: clock.now() })
+      .where("revoked_at", "is", null)
+      .where("hash", "!=", hash)
+      .execute();
     await tx
       .insertInto("operator_key")
       .values({ id: newId("apiKey"), hash, created_at: clock.now(), revoked_at: null })
@@ -92,11 +160,22 @@ export async function setOperatorKey(store: Store, clock: Clock, secret: string)
   });
 }
 
-export async function enrolEdge(store: Store, clock: Clock, kind: "gateway" | "runner", secret: string): Promise<void> {
+export async function enrolEdge(
+  store: Store,
+  clock: Clock,
+  kind: "gateway" | "runner",
+  secret: string,
+): Promise<void> {
   await store.asSystem((tx) =>
     tx
       .insertInto("edge")
-      .values({ id: newId("edge"), kind, hash: secretHash(secret), created_at: clock.now(), revoked_at: null })
+      .values({
+        id: newId("edge"),
+        kind,
+        hash: secretHash(secret),
+        created_at: clock.now(),
+        revoked_at: null,
+      })
       .onConflict((on) => on.column("hash").doNothing())
       .execute(),
   );

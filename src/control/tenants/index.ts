@@ -12,4 +12,10 @@ export {
 } from "./api-keys.ts";
 export { TenantError } from "./tenant-error.ts";
 export type { Tenant } from "./tenants.ts";
-export { createPublisher, createTenant, findTenant, listTenants, publisherOwner } from "./tenants.ts";
+export {
+  createPublisher,
+  createTenant,
+  findTenant,
+  listTenants,
+  publisherOwner,
+} from "./tenants.ts";

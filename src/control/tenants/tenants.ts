@@ -20,25 +20,43 @@ export async function createTenant(store: Store, clock: Clock, name: string): Pr
       .returning("id")
       .executeTakeFirst(),
   );
-  if (made === undefined) throw new TenantError("tenant.exists", `cannot make tenant ${name}: the name is taken`);
+  if (made === undefined)
+    throw new TenantError("tenant.exists", `cannot make tenant ${name}: the name is taken`);
   return tenant;
 }
 
 export async function listTenants(store: Store): Promise<Tenant[]> {
-  const rows = await store.asSystem((tx) => tx.selectFrom("tenant").selectAll().orderBy("id").execute());
-  return rows.map((row) => ({ id: row.id as Id<"tenant">, name: row.name, createdAt: row.created_at })); // ids come from newId
+  const rows = await store.asSystem((tx) =>
+    tx.selectFrom("tenant").selectAll().orderBy("id").execute(),
+  );
+  return rows.map((row) => ({
+    id: row.id as Id<"tenant">,
+    name: row.name,
+    createdAt: row.created_at,
+  })); // ids come from newId
 }
 
 /** text: attacker-controlled. Throws TenantError "tenant.unknown". */
 export async function findTenant(store: Store, text: string): Promise<Tenant> {
   const id = parseId("tenant", text);
-  const row = id === null ? undefined : await store.asSystem((tx) => tx.selectFrom("tenant").selectAll().where("id", "=", id).executeTakeFirst());
-  if (id === null || row === undefined) throw new TenantError("tenant.unknown", "cannot find that tenant");
+  const row =
+    id === null
+      ? undefined
+      : await store.asSystem((tx) =>
+          tx.selectFrom("tenant").selectAll().where("id", "=", id).executeTakeFirst(),
+        );
+  if (id === null || row === undefined)
+    throw new TenantError("tenant.unknown", "cannot find that tenant");
   return { id, name: row.name, createdAt: row.created_at };
 }
 
 /** Throws TenantError "publisher.exists" where another tenant owns the name; the same tenant may ask again. */
-export async function createPublisher(store: Store, clock: Clock, name: string, tenant: Id<"tenant">): Promise<void> {
+export async function createPublisher(
+  store: Store,
+  clock: Clock,
+  name: string,
+  tenant: Id<"tenant">,
+): Promise<void> {
   await store.asSystem((tx) =>
     tx
       .insertInto("publisher")
@@ -46,11 +64,14 @@ export async function createPublisher(store: Store, clock: Clock, name: string, 
       .onConflict((on) => on.column("name").doNothing())
       .execute(),
   );
-  if ((await publisherOwner(store, name)) !== tenant) throw new TenantError("publisher.exists", `cannot make publisher ${name}: the name is taken`);
+  if ((await publisherOwner(store, name)) !== tenant)
+    throw new TenantError("publisher.exists", `cannot make publisher ${name}: the name is taken`);
 }
 
 /** The tenant that owns a publisher's name; null where there is none. */
 export async function publisherOwner(store: Store, name: string): Promise<string | null> {
-  const row = await store.asSystem((tx) => tx.selectFrom("publisher").select("tenant_id").where("name", "=", name).executeTakeFirst());
+  const row = await store.asSystem((tx) =>
+    tx.selectFrom("publisher").select("tenant_id").where("name", "=", name).executeTakeFirst(),
+  );
   return row?.tenant_id ?? null;
 }

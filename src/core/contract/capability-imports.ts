@@ -1,7 +1,9 @@
 import type { CapabilityName } from "./extension-config.ts";
 
 /** The WIT interface behind each capability; `caisson:ext/types` comes with every world. */
-export const capabilityInterfaces: Readonly<Record<CapabilityName, string>> = { log: "caisson:ext/log@1.0.0" };
+export const capabilityInterfaces: Readonly<Record<CapabilityName, string>> = {
+  log: "caisson:ext/log@1.0.0",
+};
 
 const ALWAYS: readonly string[] = ["caisson:ext/types@1.0.0"];
 /** Real in every instance, never asked for (interfaces §3, compilation). */
@@ -11,7 +13,11 @@ const ALWAYS_PACKAGES: readonly string[] = ["wasi:clocks/", "wasi:random/"];
  * Imports that neither the capabilities asked for nor the committed list of toolchain imports explain.
  * imports: attacker-controlled names; toolchain: `package:interface` without a version.
  */
-export function unaskedImports(imports: readonly string[], capabilities: readonly CapabilityName[], toolchain: ReadonlySet<string>): string[] {
+export function unaskedImports(
+  imports: readonly string[],
+  capabilities: readonly CapabilityName[],
+  toolchain: ReadonlySet<string>,
+): string[] {
   const asked = new Set([...ALWAYS, ...capabilities.map((name) => capabilityInterfaces[name])]);
   return imports.filter((name) => {
     if (asked.has(name) || ALWAYS_PACKAGES.some((start) => name.startsWith(start))) return false;
@@ -21,5 +27,10 @@ export function unaskedImports(imports: readonly string[], capabilities: readonl
 
 /** One `package:interface` per line; empty lines and lines that start with "#" are comments. */
 export function parseToolchainImports(text: string): ReadonlySet<string> {
-  return new Set(text.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#")));
+  return new Set(
+    text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#")),
+  );
 }

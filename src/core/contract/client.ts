@@ -28,28 +28,52 @@ export interface Input<O extends Operation> {
 }
 
 /** Calls one operation. Throws ApiError with the server's code; a server that does not answer throws "control.unreachable". */
-export async function call<O extends Operation>(address: ApiAddress, operation: O, input: Input<O> = {}): Promise<ReplyOf<O>> {
+export async function call<O extends Operation>(
+  address: ApiAddress,
+  operation: O,
+  input: Input<O> = {},
+): Promise<ReplyOf<O>> {
   const response = await send(address, operation, input);
   const text = await response.text();
   const body: unknown = text === "" ? {} : JSON.parse(text);
   if (response.ok) return body as ReplyOf<O>; // the server's reply schema is compared in its own tests
   const problem = body as { code?: string; requestId?: string; reasons?: unknown; detail?: string };
-  throw new ApiError(problem.code ?? "internal.error", response.status, problem.requestId ?? "", problem.reasons, problem.detail ?? response.statusText);
+  throw new ApiError(
+    problem.code ?? "internal.error",
+    response.status,
+    problem.requestId ?? "",
+    problem.reasons,
+    problem.detail ?? response.statusText,
+  );
 }
 
-async function send<O extends Operation>(address: ApiAddress, operation: O, input: Input<O>): Promise<Response> {
-  const url = new URL(fillPath(operation.path, (input.params ?? {}) as Record<string, string>), address.url);
-  for (const [name, value] of Object.entries((input.query ?? {}) as Record<string, unknown>)) if (value !== undefined) url.searchParams.set(name, String(value));
+async function send<O extends Operation>(
+  address: ApiAddress,
+  operation: O,
+  input: Input<O>,
+): Promise<Response> {
+  const url = new URL(fillPath(operation.path, input.params ?? {}), address.url);
+  for (const [name, value] of Object.entries(input.query ?? {}))
+    if (typeof value === "string") url.searchParams.set(name, value);
   const withBody = operation.method === "POST" || operation.method === "PUT";
   try {
     return await fetch(url, {
       method: operation.method,
       redirect: "error",
-      headers: { authorization: `Bearer ${address.key}`, ...(withBody ? { "content-type": "application/json" } : {}) },
+      headers: {
+        authorization: `Bearer ${address.key}`,
+        ...(withBody ? { "content-type": "application/json" } : {}),
+      },
       ...(withBody ? { body: JSON.stringify(input.body ?? {}) } : {}),
     });
   } catch (cause) {
-    throw new ApiError("control.unreachable", 0, "", undefined, `cannot reach control at ${address.url}: ${String((cause as Error).cause ?? cause)}`);
+    throw new ApiError(
+      "control.unreachable",
+      0,
+      "",
+      undefined,
+      `cannot reach control at ${address.url}: ${String((cause as Error).cause ?? cause)}`,
+    );
   }
 }
 

@@ -23,9 +23,13 @@ const MAX_NAME_BYTES = 512;
  */
 export function readComponentNames(bytes: Uint8Array): ComponentNames {
   const cursor = new Cursor(bytes);
-  if (MAGIC.some((byte) => cursor.byte() !== byte)) throw malformed("wanted the magic number \\0asm");
+  if (MAGIC.some((byte) => cursor.byte() !== byte))
+    throw malformed("wanted the magic number \\0asm");
   if (COMPONENT_VERSION.some((byte) => cursor.byte() !== byte))
-    throw new ComponentError("component.core-module", "cannot take a core module: wanted a component (layer 1, version 0x0d)");
+    throw new ComponentError(
+      "component.core-module",
+      "cannot take a core module: wanted a component (layer 1, version 0x0d)",
+    );
   const [imports, exports]: [string[], string[]] = [[], []];
   while (!cursor.done()) {
     const id = cursor.byte();
@@ -65,7 +69,8 @@ function readExternName(section: Cursor): string {
   const form = section.byte();
   if (form > 0x02) throw malformed(`unknown name form ${form}`);
   const length = section.u32();
-  if (length > MAX_NAME_BYTES) throw malformed(`a name of ${length} bytes, at most ${MAX_NAME_BYTES}`);
+  if (length > MAX_NAME_BYTES)
+    throw malformed(`a name of ${length} bytes, at most ${MAX_NAME_BYTES}`);
   const name = section.text(length);
   if (form === 0x02) skipNameOptions(section);
   return name;

@@ -1,4 +1,12 @@
-export const endpointMethods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const;
+export const endpointMethods = [
+  "GET",
+  "HEAD",
+  "OPTIONS",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+] as const;
 export type EndpointMethod = (typeof endpointMethods)[number];
 
 export interface Endpoint {
@@ -14,6 +22,7 @@ export function parseEndpoint(method: string, path: string): Endpoint | null {
   const known = endpointMethods.find((name) => name === method);
   if (known === undefined || !path.startsWith("/") || path.length > 512) return null;
   const segments = path === "/" ? [] : path.slice(1).split("/");
-  if (segments.some((segment) => !SEGMENT.test(segment) || segment === "." || segment === "..")) return null;
+  if (segments.some((segment) => !SEGMENT.test(segment) || segment === "." || segment === ".."))
+    return null;
   return { method: known, path };
 }

@@ -7,10 +7,20 @@ export interface ErrorEntry {
   readonly meaning: string;
 }
 
-const entry = (http: number, exit: number, actor: ErrorEntry["actor"], meaning: string): ErrorEntry => ({ http, exit, actor, meaning });
+const entry = (
+  http: number,
+  exit: number,
+  actor: ErrorEntry["actor"],
+  meaning: string,
+): ErrorEntry => ({ http, exit, actor, meaning });
 
 export const errors = {
-  "request.malformed": entry(400, 2, "caller", "syntax, normalisation or a field that the schema does not have"),
+  "request.malformed": entry(
+    400,
+    2,
+    "caller",
+    "syntax, normalisation or a field that the schema does not have",
+  ),
   "request.too_large": entry(413, 2, "caller", "body or headers over their bound"),
   "auth.required": entry(401, 4, "caller", "no API key, or one that is unknown or revoked"),
   "auth.tenant": entry(403, 4, "caller", "the key belongs to another tenant"),
@@ -24,7 +34,12 @@ export const errors = {
   "publisher.exists": entry(409, 2, "caller", "the publisher's name is taken"),
   "anchor.unknown": entry(404, 3, "operator", "the trust bundle holds no such key"),
   "artifact.unknown": entry(404, 3, "caller", "no such artifact that this key may see"),
-  "artifact.refused": entry(502, 1, "operator", "bytes, signature, proof or verdict failed where the code would run"),
+  "artifact.refused": entry(
+    502,
+    1,
+    "operator",
+    "bytes, signature, proof or verdict failed where the code would run",
+  ),
   "artifact.pending": entry(503, 5, "operator", "no runner has built the artifact yet"),
   "publish.refused": entry(422, 1, "caller", "the publish door refused; the reasons say why"),
   "install.refused": entry(422, 1, "caller", "the install door refused; the reasons say why"),
@@ -42,7 +57,12 @@ export const errors = {
   "quota.concurrency": entry(429, 5, "caller", "too many calls at once for this install or tenant"),
   "guest.trap": entry(500, 1, "caller", "the extension trapped"),
   "guest.memory": entry(500, 1, "caller", "the extension went over its memory limit"),
-  "guest.response": entry(502, 1, "caller", "the extension answered with a bad status, header or size"),
+  "guest.response": entry(
+    502,
+    1,
+    "caller",
+    "the extension answered with a bad status, header or size",
+  ),
   "runner.capacity": entry(503, 5, "operator", "every slot and the queue are full"),
   "runner.lost": entry(503, 5, "operator", "the sandbox process ended during the call"),
   "policy.unavailable": entry(503, 5, "operator", "the edge has no snapshot that is fresh enough"),

@@ -30,12 +30,17 @@ export interface RequestedLimits {
 
 /** bytes: attacker-controlled. The one parser of kit, publish, install and load; an unknown field or capability is refused. */
 export function parseExtensionConfig(bytes: Uint8Array): ExtensionConfig {
-  const reader = ObjectReader.of(parseStrictJson(bytes, { maxBytes: limits.configBytes.value }), "caisson.json");
+  const reader = ObjectReader.of(
+    parseStrictJson(bytes, { maxBytes: limits.configBytes.value }),
+    "caisson.json",
+  );
   reader.literal("schema", CONFIG_SCHEMA);
   const config = {
     publisher: reader.string("publisher", { pattern: NAME_PATTERN }),
     name: reader.string("name", { pattern: NAME_PATTERN }),
-    version: parseVersion(reader.string("version", { max: 64 })) ?? reader.refuse("version", "a semantic version without build metadata"),
+    version:
+      parseVersion(reader.string("version", { max: 64 })) ??
+      reader.refuse("version", "a semantic version without build metadata"),
     wit: reader.literal("wit", WIT_VERSION),
     component: reader.string("component", { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.wasm$/ }),
     endpoints: reader.list("endpoints", { max: limits.endpoints.value }, readEndpoint),
@@ -48,8 +53,15 @@ export function parseExtensionConfig(bytes: Uint8Array): ExtensionConfig {
 
 function readEndpoint(value: JsonValue, path: string): Endpoint {
   const reader = ObjectReader.of(value, path);
-  const endpoint = parseEndpoint(reader.string("method", { max: 16 }), reader.string("path", { max: 512 }));
-  if (endpoint === null) return reader.refuse("path", "an upper-case method and a path of plain segments or :parameters");
+  const endpoint = parseEndpoint(
+    reader.string("method", { max: 16 }),
+    reader.string("path", { max: 512 }),
+  );
+  if (endpoint === null)
+    return reader.refuse(
+      "path",
+      "an upper-case method and a path of plain segments or :parameters",
+    );
   reader.end();
   return endpoint;
 }
@@ -62,7 +74,8 @@ function readCapabilities(reader: ObjectReader): CapabilityName[] {
 }
 
 function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {
-  if (reader === null || reader === undefined) return { memoryBytes: limits.memoryBytes.value, deadlineMs: limits.callDeadlineMs.value };
+  if (reader === null || reader === undefined)
+    return { memoryBytes: limits.memoryBytes.value, deadlineMs: limits.callDeadlineMs.value };
   const asked = {
     memoryBytes: reader.has("memoryBytes")
       ? reader.integer("memoryBytes", { min: 65_536, max: limits.memoryBytes.max })

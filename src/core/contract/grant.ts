@@ -1,5 +1,5 @@
 import { decodeHex, digestBytes, encodeHex, openDocument, parseDigest, sealDocument } from "#trust";
-import type { DocumentBody, ManifestDigest, ObjectReader, OpenedDocument, PublicKey, Signer } from "#trust";
+import type { ManifestDigest, ObjectReader, OpenedDocument, PublicKey, Signer } from "#trust";
 import { capabilityNames } from "./extension-config.ts";
 import type { CapabilityName } from "./extension-config.ts";
 import { limits } from "./limits.ts";
@@ -30,13 +30,31 @@ export interface Grant {
 
 const UUID = /^[0-9a-f-]{36}$/;
 
-export function sealGrant(grant: Grant, times: { v: number; issuedAt: string; expiresAt: string }, signer: Signer): Uint8Array {
+export function sealGrant(
+  grant: Grant,
+  times: { v: number; issuedAt: string; expiresAt: string },
+  signer: Signer,
+): Uint8Array {
   const { contentHash, ...rest } = grant;
-  return sealDocument("grant", { ...rest, capabilities: [...grant.capabilities], limits: { ...grant.limits }, content_hash: contentHash, ...times } as DocumentBody, signer); // plain JSON by its type
+  return sealDocument(
+    "grant",
+    {
+      ...rest,
+      capabilities: [...grant.capabilities],
+      limits: { ...grant.limits },
+      content_hash: contentHash,
+      ...times,
+    },
+    signer,
+  ); // plain JSON by its type
 }
 
 /** bytes: attacker-controlled. Throws TrustError where the signature, the window or the shape does not hold. */
-export function openGrant(bytes: Uint8Array, stateKey: PublicKey, now: Date): OpenedDocument<Grant> {
+export function openGrant(
+  bytes: Uint8Array,
+  stateKey: PublicKey,
+  now: Date,
+): OpenedDocument<Grant> {
   return openDocument("grant", bytes, [stateKey], now, readGrant);
 }
 
@@ -47,9 +65,13 @@ function readGrant(reader: ObjectReader): Grant {
     tenant: reader.string("tenant", { pattern: UUID }),
     install: reader.string("install", { pattern: UUID }),
     extension,
-    version: parseVersion(reader.string("version", { max: 64 })) ?? reader.refuse("version", "a semantic version"),
+    version:
+      parseVersion(reader.string("version", { max: 64 })) ??
+      reader.refuse("version", "a semantic version"),
     contentHash: parseDigest("manifest", reader.string("content_hash", { max: 71 })),
-    capabilities: reader.strings("capabilities", { max: 40, maxItems: 32 }).map((name) => knownCapability(reader, name)),
+    capabilities: reader
+      .strings("capabilities", { max: 40, maxItems: 32 })
+      .map((name) => knownCapability(reader, name)),
     limits: readLimits(reader.object("limits")),
     trustClass: reader.literal("trustClass", "shared"),
     epoch: reader.integer("epoch", { min: 0 }),
@@ -57,7 +79,10 @@ function readGrant(reader: ObjectReader): Grant {
 }
 
 function knownCapability(reader: ObjectReader, name: string): CapabilityName {
-  return capabilityNames.find((known) => known === name) ?? reader.refuse("capabilities", capabilityNames.join(", "));
+  return (
+    capabilityNames.find((known) => known === name) ??
+    reader.refuse("capabilities", capabilityNames.join(", "))
+  );
 }
 
 function readLimits(reader: ObjectReader): GrantLimits {

@@ -3,11 +3,24 @@ export { KIB, limits, MIB } from "./limits.ts";
 export type { ErrorCode, ErrorEntry } from "./errors.ts";
 export { errors, isErrorCode } from "./errors.ts";
 export type { ExtensionId, ExtensionName, Version } from "./names.ts";
-export { compareVersions, extensionId, NAME_PATTERN, parseExtensionId, parseRepository, parseVersion, repositoryOf } from "./names.ts";
+export {
+  compareVersions,
+  extensionId,
+  NAME_PATTERN,
+  parseExtensionId,
+  parseRepository,
+  parseVersion,
+  repositoryOf,
+} from "./names.ts";
 export type { Endpoint, EndpointMethod } from "./endpoint.ts";
 export { endpointMethods, parseEndpoint } from "./endpoint.ts";
 export type { CapabilityName, ExtensionConfig, RequestedLimits } from "./extension-config.ts";
-export { capabilityNames, CONFIG_SCHEMA, parseExtensionConfig, WIT_VERSION } from "./extension-config.ts";
+export {
+  capabilityNames,
+  CONFIG_SCHEMA,
+  parseExtensionConfig,
+  WIT_VERSION,
+} from "./extension-config.ts";
 export {
   COMPONENT_TYPE,
   EMPTY_MEDIA_TYPE,
@@ -26,13 +39,23 @@ export type { ArtifactManifest, BlobReference, FileLayer } from "./artifact-mani
 export { buildArtifactManifest, isBlob, parseArtifactManifest } from "./artifact-manifest.ts";
 export type { ComponentNames } from "./component-imports.ts";
 export { ComponentError, readComponentNames } from "./component-imports.ts";
-export { capabilityInterfaces, parseToolchainImports, unaskedImports } from "./capability-imports.ts";
+export {
+  capabilityInterfaces,
+  parseToolchainImports,
+  unaskedImports,
+} from "./capability-imports.ts";
 export type { Grant, GrantLimits } from "./grant.ts";
 export { grantHandle, handleHex, openGrant, parseHandle, sealGrant } from "./grant.ts";
 export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./snapshot.ts";
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
 export type { ExecutionOutcome, ExecutionRecord, LogRecord, Usage } from "./records.ts";
-export { executionOutcomes, MAX_BATCH_BYTES, parseExecutionBatch, parseLogBatch, usageFields } from "./records.ts";
+export {
+  executionOutcomes,
+  MAX_BATCH_BYTES,
+  parseExecutionBatch,
+  parseLogBatch,
+  usageFields,
+} from "./records.ts";
 export {
   DATA_CHUNK_BYTES,
   FLAG_ANSWER,
@@ -49,7 +72,16 @@ export type { FrameType } from "./frames/frames.ts";
 export { FrameError } from "./frames/frame-error.ts";
 export { FrameDecoder } from "./frames/frame-decoder.ts";
 export { FrameWriter } from "./frames/frame-writer.ts";
-export type { CallOutcome, CallResult, CallUsage, CancelReason, HeaderList, HelloFrame, OpenFrame, ResponseFrame } from "./frames/messages.ts";
+export type {
+  CallOutcome,
+  CallResult,
+  CallUsage,
+  CancelReason,
+  HeaderList,
+  HelloFrame,
+  OpenFrame,
+  ResponseFrame,
+} from "./frames/messages.ts";
 export {
   callOutcomes,
   readCancel,
@@ -70,7 +102,16 @@ export {
   writeResponse,
   writeResult,
 } from "./frames/messages.ts";
-export type { GrantFrame, GuestLogLine, HaltedFrame, HaltFrame, LoadFrame, LogFrame, LogLevel, ReasonFrame } from "./frames/parent-messages.ts";
+export type {
+  GrantFrame,
+  GuestLogLine,
+  HaltedFrame,
+  HaltFrame,
+  LoadFrame,
+  LogFrame,
+  LogLevel,
+  ReasonFrame,
+} from "./frames/parent-messages.ts";
 export {
   capabilityBits,
   logLevels,

@@ -8,8 +8,16 @@ export const limits = {
   headerBytes: { value: 16 * KIB, max: 16 * KIB, of: "request headers in all, bytes" },
   urlBytes: { value: 8 * KIB, max: 8 * KIB, of: "request target, bytes" },
   callDeadlineMs: { value: 5_000, max: 300_000, of: "call deadline, milliseconds" },
-  planDeadlineMs: { value: 30_000, max: 30_000, of: "deadline that a plan may allow, milliseconds" },
-  memoryBytes: { value: 64 * MIB, max: 128 * MIB, of: "memory per call summed over the Store, bytes" },
+  planDeadlineMs: {
+    value: 30_000,
+    max: 30_000,
+    of: "deadline that a plan may allow, milliseconds",
+  },
+  memoryBytes: {
+    value: 64 * MIB,
+    max: 128 * MIB,
+    of: "memory per call summed over the Store, bytes",
+  },
   logBytes: { value: 64 * KIB, max: 64 * KIB, of: "guest log per call, bytes" },
   logLines: { value: 256, max: 256, of: "guest log lines per call" },
   installConcurrency: { value: 32, max: 512, of: "calls at once per install" },
@@ -25,10 +33,26 @@ export const limits = {
   referrers: { value: 100, max: 100, of: "referrers of one manifest" },
   jsonDepth: { value: 64, max: 64, of: "nesting of a JSON document" },
   endpoints: { value: 256, max: 256, of: "endpoints of an extension" },
-  snapshotAgeMs: { value: 15 * 60_000, max: 24 * 3_600_000, of: "age of a snapshot that an edge still serves, milliseconds" },
-  pendingMs: { value: 24 * 3_600_000, max: 24 * 3_600_000, of: "time that a pushed, unjudged artifact is kept, milliseconds" },
-  logKeptMs: { value: 7 * 24 * 3_600_000, max: 7 * 24 * 3_600_000, of: "time that guest log lines are kept, milliseconds" },
-  documentBytes: { value: 16 * MIB, max: 16 * MIB, of: "signed document of ours (a snapshot), bytes" },
+  snapshotAgeMs: {
+    value: 15 * 60_000,
+    max: 24 * 3_600_000,
+    of: "age of a snapshot that an edge still serves, milliseconds",
+  },
+  pendingMs: {
+    value: 24 * 3_600_000,
+    max: 24 * 3_600_000,
+    of: "time that a pushed, unjudged artifact is kept, milliseconds",
+  },
+  logKeptMs: {
+    value: 7 * 24 * 3_600_000,
+    max: 7 * 24 * 3_600_000,
+    of: "time that guest log lines are kept, milliseconds",
+  },
+  documentBytes: {
+    value: 16 * MIB,
+    max: 16 * MIB,
+    of: "signed document of ours (a snapshot), bytes",
+  },
   apiBodyBytes: { value: MIB, max: MIB, of: "request body of the management API, bytes" },
 } as const satisfies Record<string, Bound>;
 

@@ -1,6 +1,7 @@
 /** A publisher's or extension's name (interfaces §1). */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,38}$/;
-const SEMVER = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$/;
+const SEMVER =
+  /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$/;
 
 export type ExtensionId = string & { readonly __extensionId: true };
 export type Version = string & { readonly __version: true };
@@ -23,7 +24,9 @@ export function parseRepository(text: string): ExtensionName | null {
 function splitName(text: string, separator: string): ExtensionName | null {
   if (text.length > 79) return null;
   const [publisher = "", name = "", ...rest] = text.split(separator);
-  return rest.length === 0 && NAME_PATTERN.test(publisher) && NAME_PATTERN.test(name) ? { publisher, name } : null;
+  return rest.length === 0 && NAME_PATTERN.test(publisher) && NAME_PATTERN.test(name)
+    ? { publisher, name }
+    : null;
 }
 
 export function extensionId({ publisher, name }: ExtensionName): ExtensionId {

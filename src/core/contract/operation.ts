@@ -2,7 +2,12 @@ import type { Static, TSchema } from "typebox";
 import type { ErrorCode } from "./errors.ts";
 
 /** One route of the management API: its schemas are closed, its errors listed; openapi.json is generated from all of them. */
-export interface Operation<P extends TSchema = TSchema, Q extends TSchema = TSchema, B extends TSchema = TSchema, R extends TSchema = TSchema> {
+export interface Operation<
+  P extends TSchema = TSchema,
+  Q extends TSchema = TSchema,
+  B extends TSchema = TSchema,
+  R extends TSchema = TSchema,
+> {
   readonly id: string;
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;

@@ -3,7 +3,8 @@ import type { TObject, TProperties, TSchema } from "typebox";
 import type { ErrorCode } from "./errors.ts";
 import type { Operation } from "./operation.ts";
 
-const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
+const closed = <T extends TProperties>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false });
 const Name = Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,38}$" });
 const Uuid = Type.String({ pattern: "^[0-9a-f-]{36}$" });
 const Digest = Type.String({ pattern: "^sha256:[a-f0-9]{64}$" });
@@ -29,10 +30,25 @@ const VerdictView = Type.Object({
   reasons: Type.Array(ReasonView),
 });
 const TenantView = closed({ id: Uuid, name: Name, createdAt: Time });
-const KeyView = closed({ id: Uuid, name: Type.String(), actions: Type.Array(Action), createdAt: Time, revokedAt: Type.Union([Time, Type.Null()]) });
+const KeyView = closed({
+  id: Uuid,
+  name: Type.String(),
+  actions: Type.Array(Action),
+  createdAt: Time,
+  revokedAt: Type.Union([Time, Type.Null()]),
+});
 const PublisherView = closed({ name: Name, tenant: Uuid });
-const ScopeView = closed({ publishers: Type.Array(Type.String()), kinds: Type.Array(Type.String()), doors: Type.Array(Type.String()) });
-const AnchorView = closed({ spki: Digest, source: Type.String(), scope: Type.Union([ScopeView, Type.Null()]), message: Type.Union([Type.String(), Type.Null()]) });
+const ScopeView = closed({
+  publishers: Type.Array(Type.String()),
+  kinds: Type.Array(Type.String()),
+  doors: Type.Array(Type.String()),
+});
+const AnchorView = closed({
+  spki: Digest,
+  source: Type.String(),
+  scope: Type.Union([ScopeView, Type.Null()]),
+  message: Type.Union([Type.String(), Type.Null()]),
+});
 const ArtifactView = closed({
   contentHash: Digest,
   extension: Extension,
@@ -65,7 +81,13 @@ const ExecutionView = closed({
   usage: Type.Record(Type.String(), Type.Number()),
   openedAt: Time,
 });
-const LogLineView = closed({ executionId: Uuid, extension: Type.String(), level: Type.String(), message: Type.String(), at: Time });
+const LogLineView = closed({
+  executionId: Uuid,
+  extension: Type.String(),
+  level: Type.String(),
+  message: Type.String(),
+  at: Time,
+});
 
 interface Parts<P extends TSchema, Q extends TSchema, B extends TSchema, R extends TSchema> {
   readonly action: string | null;
@@ -76,7 +98,12 @@ interface Parts<P extends TSchema, Q extends TSchema, B extends TSchema, R exten
   readonly errors?: readonly ErrorCode[];
 }
 
-function operation<R extends TSchema, P extends TSchema = TObject<{}>, Q extends TSchema = TObject<{}>, B extends TSchema = TObject<{}>>(
+function operation<
+  R extends TSchema,
+  P extends TSchema = TObject<{}>,
+  Q extends TSchema = TObject<{}>,
+  B extends TSchema = TObject<{}>,
+>(
   id: string,
   at: `${Operation["method"]} /${string}`,
   parts: Parts<P, Q, B, R>,
@@ -91,28 +118,58 @@ function operation<R extends TSchema, P extends TSchema = TObject<{}>, Q extends
     query: parts.query ?? (None as unknown as Q),
     body: parts.body ?? (None as unknown as B),
     reply: parts.reply,
-    errors: ["request.malformed", "auth.required", "auth.forbidden", "internal.error", ...(parts.errors ?? [])],
+    errors: [
+      "request.malformed",
+      "auth.required",
+      "auth.forbidden",
+      "internal.error",
+      ...(parts.errors ?? []),
+    ],
   };
 }
 
 const inTenant = closed({ tenant: Uuid });
 
 export const operations = {
-  health: operation("health", "GET /healthz", { action: null, reply: closed({ status: Type.String() }) }),
+  health: operation("health", "GET /healthz", {
+    action: null,
+    reply: closed({ status: Type.String() }),
+  }),
   whoami: operation("whoami", "GET /v1/whoami", {
     action: "self:read",
-    reply: closed({ kind: Type.String(), id: Type.String(), tenant: Type.Union([Uuid, Type.Null()]), actions: Type.Array(Action) }),
+    reply: closed({
+      kind: Type.String(),
+      id: Type.String(),
+      tenant: Type.Union([Uuid, Type.Null()]),
+      actions: Type.Array(Action),
+    }),
   }),
-  tenantCreate: operation("tenant.create", "POST /v1/tenants", { action: "tenant:manage", body: closed({ name: Name }), reply: TenantView, errors: ["tenant.exists"] }),
-  tenantList: operation("tenant.list", "GET /v1/tenants", { action: "tenant:manage", reply: closed({ items: Type.Array(TenantView) }) }),
+  tenantCreate: operation("tenant.create", "POST /v1/tenants", {
+    action: "tenant:manage",
+    body: closed({ name: Name }),
+    reply: TenantView,
+    errors: ["tenant.exists"],
+  }),
+  tenantList: operation("tenant.list", "GET /v1/tenants", {
+    action: "tenant:manage",
+    reply: closed({ items: Type.Array(TenantView) }),
+  }),
   keyCreate: operation("key.create", "POST /v1/tenants/:tenant/keys", {
     action: "key:manage",
     params: inTenant,
-    body: closed({ name: Type.String({ minLength: 1, maxLength: 100 }), actions: Type.Array(Action, { minItems: 1, maxItems: 16 }) }),
+    body: closed({
+      name: Type.String({ minLength: 1, maxLength: 100 }),
+      actions: Type.Array(Action, { minItems: 1, maxItems: 16 }),
+    }),
     reply: closed({ id: Uuid, key: Type.String() }),
     errors: ["tenant.unknown"],
   }),
-  keyList: operation("key.list", "GET /v1/tenants/:tenant/keys", { action: "key:manage", params: inTenant, reply: closed({ items: Type.Array(KeyView) }), errors: ["tenant.unknown"] }),
+  keyList: operation("key.list", "GET /v1/tenants/:tenant/keys", {
+    action: "key:manage",
+    params: inTenant,
+    reply: closed({ items: Type.Array(KeyView) }),
+    errors: ["tenant.unknown"],
+  }),
   keyRevoke: operation("key.revoke", "DELETE /v1/tenants/:tenant/keys/:key", {
     action: "key:manage",
     params: closed({ tenant: Uuid, key: Uuid }),
@@ -125,7 +182,10 @@ export const operations = {
     reply: PublisherView,
     errors: ["tenant.unknown", "publisher.exists"],
   }),
-  trustList: operation("trust.list", "GET /v1/trust/anchors", { action: "trust:manage", reply: closed({ version: Type.Integer(), items: Type.Array(AnchorView) }) }),
+  trustList: operation("trust.list", "GET /v1/trust/anchors", {
+    action: "trust:manage",
+    reply: closed({ version: Type.Integer(), items: Type.Array(AnchorView) }),
+  }),
   trustAdd: operation("trust.add", "POST /v1/trust/anchors", {
     action: "trust:manage",
     body: closed({ pem: Type.String({ minLength: 1, maxLength: 65_536 }) }),
@@ -181,17 +241,29 @@ export const operations = {
     reply: closed({ removed: Type.Boolean() }),
     errors: ["tenant.unknown", "install.unknown"],
   }),
-  verdictShow: operation("verdict.show", "GET /v1/verdicts/:id", { action: "verdict:read", params: closed({ id: Digest }), reply: VerdictView, errors: ["verdict.unknown"] }),
+  verdictShow: operation("verdict.show", "GET /v1/verdicts/:id", {
+    action: "verdict:read",
+    params: closed({ id: Digest }),
+    reply: VerdictView,
+    errors: ["verdict.unknown"],
+  }),
   executionShow: operation("execution.show", "GET /v1/tenants/:tenant/executions/:request", {
     action: "execution:read",
     params: closed({ tenant: Uuid, request: Type.String({ maxLength: 100 }) }),
-    reply: closed({ execution: ExecutionView, install: Type.Union([VerdictView, Type.Null()]), logs: Type.Array(LogLineView) }),
+    reply: closed({
+      execution: ExecutionView,
+      install: Type.Union([VerdictView, Type.Null()]),
+      logs: Type.Array(LogLineView),
+    }),
     errors: ["tenant.unknown", "execution.unknown"],
   }),
   logList: operation("log.list", "GET /v1/tenants/:tenant/logs", {
     action: "execution:read",
     params: inTenant,
-    query: closed({ extension: Type.Optional(Extension), limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,2}$" })) }),
+    query: closed({
+      extension: Type.Optional(Extension),
+      limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,2}$" })),
+    }),
     reply: closed({ items: Type.Array(LogLineView) }),
     errors: ["tenant.unknown"],
   }),

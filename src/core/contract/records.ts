@@ -1,5 +1,4 @@
 import { ObjectReader, parseStrictJson } from "#trust";
-import type { JsonValue } from "#trust";
 
 /** One call, as the gateway's spool holds it: no body, no header value. */
 export interface ExecutionRecord {
@@ -21,10 +20,27 @@ export interface ExecutionRecord {
   readonly usage: Usage;
 }
 
-export const executionOutcomes = ["done", "refused", "trapped", "deadline", "cancelled", "lost"] as const;
+export const executionOutcomes = [
+  "done",
+  "refused",
+  "trapped",
+  "deadline",
+  "cancelled",
+  "lost",
+] as const;
 export type ExecutionOutcome = (typeof executionOutcomes)[number];
 
-export const usageFields = ["wallUs", "queueUs", "cpuUs", "peakMemoryBytes", "bytesIn", "bytesOut", "logBytes", "logLines", "droppedLogLines"] as const;
+export const usageFields = [
+  "wallUs",
+  "queueUs",
+  "cpuUs",
+  "peakMemoryBytes",
+  "bytesIn",
+  "bytesOut",
+  "logBytes",
+  "logLines",
+  "droppedLogLines",
+] as const;
 export type Usage = Readonly<Record<(typeof usageFields)[number], number>>;
 
 /** One guest log line, stamped by the runner. */
@@ -40,7 +56,6 @@ export interface LogRecord {
 }
 
 export const MAX_BATCH_BYTES = 4 * 1_048_576;
-const MAX_BATCH = 5_000;
 const UUID = /^[0-9a-f-]{36}$/;
 const DIGEST = /^sha256:[a-f0-9]{64}$/;
 
@@ -54,9 +69,15 @@ export function parseLogBatch(bytes: Uint8Array): LogRecord[] {
 }
 
 function parseLines<T>(bytes: Uint8Array, read: (reader: ObjectReader) => T): T[] {
-  const lines = new TextDecoder().decode(bytes).split("\n").filter((line) => line !== "");
-  return lines.slice(0, MAX_BATCH).map((line) => {
-    const reader = ObjectReader.of(parseStrictJson(new TextEncoder().encode(line), { maxBytes: 65_536 }) as JsonValue, "record");
+  const lines = new TextDecoder()
+    .decode(bytes)
+    .split("\n")
+    .filter((line) => line !== "");
+  return lines.map((line) => {
+    const reader = ObjectReader.of(
+      parseStrictJson(new TextEncoder().encode(line), { maxBytes: 65_536 }),
+      "record",
+    );
     const record = read(reader);
     reader.end();
     return record;
@@ -81,7 +102,9 @@ function readExecution(reader: ObjectReader): ExecutionRecord {
     status: reader.integer("status", { min: 0, max: 599 }),
     openedAt: reader.integer("openedAt", { min: 0 }),
     closedAt: reader.integer("closedAt", { min: 0 }),
-    usage: Object.fromEntries(usageFields.map((name) => [name, usage.integer(name, { min: 0 })])) as unknown as Usage, // every field was read
+    usage: Object.fromEntries(
+      usageFields.map((name) => [name, usage.integer(name, { min: 0 })]),
+    ) as unknown as Usage, // every field was read
   };
   usage.end();
   return record;

@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64, ObjectReader, openDocument, sealDocument } from "#trust";
-import type { DocumentBody, JsonValue, OpenedDocument, PublicKey, Signer } from "#trust";
+import type { JsonValue, OpenedDocument, PublicKey, Signer } from "#trust";
 import { parseEndpoint } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { limits } from "./limits.ts";
@@ -44,21 +44,35 @@ export interface Snapshot {
 const MAX_ROWS = 100_000;
 const UUID = /^[0-9a-f-]{36}$/;
 
-export function sealSnapshot(snapshot: Snapshot, times: { v: number; issuedAt: string; expiresAt: string }, signer: Signer): Uint8Array {
+export function sealSnapshot(
+  snapshot: Snapshot,
+  times: { v: number; issuedAt: string; expiresAt: string },
+  signer: Signer,
+): Uint8Array {
   const body = {
     ...times,
     epoch: snapshot.epoch,
     full: true,
     keys: snapshot.keys.map((key) => ({ ...key })),
-    installs: snapshot.installs.map((install) => ({ ...install, endpoints: install.endpoints.map((endpoint) => ({ ...endpoint })) })),
-    grants: snapshot.grants.map((grant) => ({ document: encodeBase64(grant.document), building: grant.building })),
+    installs: snapshot.installs.map((install) => ({
+      ...install,
+      endpoints: install.endpoints.map((endpoint) => ({ ...endpoint })),
+    })),
+    grants: snapshot.grants.map((grant) => ({
+      document: encodeBase64(grant.document),
+      building: grant.building,
+    })),
     greatestAgeMs: snapshot.greatestAgeMs,
   };
-  return sealDocument("snapshot", body as DocumentBody, signer); // plain JSON by construction
+  return sealDocument("snapshot", body, signer);
 }
 
 /** bytes: attacker-controlled. Throws TrustError where the signature, the window or the shape does not hold. */
-export function openSnapshot(bytes: Uint8Array, stateKey: PublicKey, now: Date): OpenedDocument<Snapshot> {
+export function openSnapshot(
+  bytes: Uint8Array,
+  stateKey: PublicKey,
+  now: Date,
+): OpenedDocument<Snapshot> {
   return openDocument("snapshot", bytes, [stateKey], now, readSnapshot);
 }
 
@@ -105,14 +119,20 @@ function readInstall(value: JsonValue, path: string): SnapshotInstall {
 
 function readEndpoint(value: JsonValue, path: string): Endpoint {
   const reader = ObjectReader.of(value, path);
-  const endpoint = parseEndpoint(reader.string("method", { max: 16 }), reader.string("path", { max: 512 }));
+  const endpoint = parseEndpoint(
+    reader.string("method", { max: 16 }),
+    reader.string("path", { max: 512 }),
+  );
   reader.end();
   return endpoint ?? reader.refuse("path", "an endpoint");
 }
 
 function readGrant(value: JsonValue, path: string): SnapshotGrant {
   const reader = ObjectReader.of(value, path);
-  const grant = { document: decodeBase64(reader.string("document", { max: 32_768 }), { maxBytes: 24_576 }), building: reader.boolean("building") };
+  const grant = {
+    document: decodeBase64(reader.string("document", { max: 32_768 }), { maxBytes: 24_576 }),
+    building: reader.boolean("building"),
+  };
   reader.end();
   return grant;
 }

@@ -3,7 +3,11 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Writes whole or not at all: temporary file, fsync, rename, fsync of the folder. mode: permission bits. */
-export async function writeFileDurably(path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> {
+export async function writeFileDurably(
+  path: string,
+  bytes: Uint8Array | string,
+  mode = 0o600,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await using file = await open(temporary, "wx", mode);

@@ -58,7 +58,8 @@ export class EnvReader {
 
   /** Throws ConfigError "config.invalid" that names every bad setting; else returns the frozen value. */
   done<T extends object>(value: T): Readonly<T> {
-    if (this.#bad.length > 0) throw new ConfigError("config.invalid", `cannot start: ${this.#bad.join("; ")}`);
+    if (this.#bad.length > 0)
+      throw new ConfigError("config.invalid", `cannot start: ${this.#bad.join("; ")}`);
     return Object.freeze(value);
   }
 }

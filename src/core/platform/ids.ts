@@ -1,6 +1,14 @@
 import { randomBytes } from "node:crypto";
 
-export type IdKind = "tenant" | "install" | "execution" | "request" | "apiKey" | "boot" | "grant" | "edge";
+export type IdKind =
+  | "tenant"
+  | "install"
+  | "execution"
+  | "request"
+  | "apiKey"
+  | "boot"
+  | "grant"
+  | "edge";
 
 /** A UUIDv7 (RFC 9562, section 5.7), branded per kind so that a tenant's id is no install's. */
 export type Id<K extends IdKind> = string & { readonly __id: K };

@@ -29,16 +29,20 @@ export const tenantActions = [
 export const operatorActions = ["tenant:manage", "publisher:manage", "trust:manage"] as const;
 
 /** Actions of an enrolled edge alone. */
-export const edgeActions = ["edge:link", "artifact:read"] as const;
+const edgeActions = ["edge:link", "artifact:read"] as const;
 
 /** Reading these names no tenant: a key of any tenant that has the action may. */
 const GLOBAL_READS: readonly string[] = ["artifact:read", "self:read"];
 
 /** True only for what a row above names; everything else is refused. */
 export function authorize(principal: Principal, action: string, resource: Resource): boolean {
-  if (principal.kind === "operator") return [...tenantActions, ...operatorActions].some((known) => known === action);
+  if (principal.kind === "operator")
+    return [...tenantActions, ...operatorActions].some((known) => known === action);
   if (principal.kind === "edge") return edgeActions.some((known) => known === action);
   if (!tenantActions.some((known) => known === action)) return false;
   if (action !== "self:read" && !principal.actions.includes(action)) return false;
-  return GLOBAL_READS.includes(action) || (principal.tenant !== null && principal.tenant === resource.tenant);
+  return (
+    GLOBAL_READS.includes(action) ||
+    (principal.tenant !== null && principal.tenant === resource.tenant)
+  );
 }

@@ -1,5 +1,15 @@
 export type { Door, Outcome, Reason, Verdict, VerdictInputs } from "./verdict.ts";
-export { allow, combine, denialCodes, deny, doors, group, verdictBytes, verdictId, verdictOf } from "./verdict.ts";
+export {
+  allow,
+  combine,
+  denialCodes,
+  deny,
+  doors,
+  group,
+  verdictBytes,
+  verdictId,
+  verdictOf,
+} from "./verdict.ts";
 export type { Principal, Resource } from "./authorize.ts";
 export { authorize, operatorActions, tenantActions } from "./authorize.ts";
 export type { PublishFacts } from "./judge-publish.ts";

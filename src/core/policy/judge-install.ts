@@ -17,7 +17,11 @@ export interface InstallFacts {
   readonly requested: CapabilityTerms;
   readonly granted: CapabilityTerms;
   /** Version and capabilities of what is installed now. */
-  readonly installed: { readonly version: string; readonly capabilities: readonly string[]; readonly isNewer: boolean } | null;
+  readonly installed: {
+    readonly version: string;
+    readonly capabilities: readonly string[];
+    readonly isNewer: boolean;
+  } | null;
   readonly version: string;
   readonly rollback: boolean;
 }
@@ -34,30 +38,47 @@ export function judgeInstall(facts: InstallFacts, inputs: VerdictInputs, now: Da
 }
 
 function judgeState({ state, version }: InstallFacts): Reason {
-  if (state !== "admitted") return deny("state", "version.not-admitted", `version ${version} is ${state}, wanted admitted`);
+  if (state !== "admitted")
+    return deny("state", "version.not-admitted", `version ${version} is ${state}, wanted admitted`);
   return allow("state", "version.admitted", `version ${version} is admitted`);
 }
 
 function judgeGrant({ requested, granted }: InstallFacts): Reason {
   const wider = granted.capabilities.filter((name) => !requested.capabilities.includes(name));
-  if (granted.memoryBytes > requested.memoryBytes) wider.push(`memoryBytes ${granted.memoryBytes} > ${requested.memoryBytes}`);
-  if (granted.deadlineMs > requested.deadlineMs) wider.push(`deadlineMs ${granted.deadlineMs} > ${requested.deadlineMs}`);
-  if (wider.length > 0) return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
+  if (granted.memoryBytes > requested.memoryBytes)
+    wider.push(`memoryBytes ${granted.memoryBytes} > ${requested.memoryBytes}`);
+  if (granted.deadlineMs > requested.deadlineMs)
+    wider.push(`deadlineMs ${granted.deadlineMs} > ${requested.deadlineMs}`);
+  if (wider.length > 0)
+    return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
   return allow("grant", "grant.within", "the grant is within the request");
 }
 
 function judgeDirection({ installed, version, rollback }: InstallFacts): Reason {
   if (installed === null) return allow("direction", "install.first", "not installed yet");
   if (installed.isNewer && !rollback)
-    return deny("direction", "version.downgrade", `version ${installed.version} is installed; going back to ${version} has to be asked for with rollback`);
-  if (installed.isNewer) return allow("direction", "version.rollback", `back from ${installed.version} to ${version}, asked for by name`);
+    return deny(
+      "direction",
+      "version.downgrade",
+      `version ${installed.version} is installed; going back to ${version} has to be asked for with rollback`,
+    );
+  if (installed.isNewer)
+    return allow(
+      "direction",
+      "version.rollback",
+      `back from ${installed.version} to ${version}, asked for by name`,
+    );
   return allow("direction", "version.upgrade", `from ${installed.version} to ${version}`);
 }
 
 function capabilityDiff({ installed, granted }: InstallFacts): Reason {
   const before = installed?.capabilities ?? [];
-  const more = granted.capabilities.filter((name) => !before.includes(name)).map((name) => `+${name}`);
-  const less = before.filter((name) => !granted.capabilities.includes(name)).map((name) => `-${name}`);
+  const more = granted.capabilities
+    .filter((name) => !before.includes(name))
+    .map((name) => `+${name}`);
+  const less = before
+    .filter((name) => !granted.capabilities.includes(name))
+    .map((name) => `-${name}`);
   const text = [...more, ...less].join(" ");
   return allow("capabilities", "capabilities.diff", text === "" ? "unchanged" : text);
 }

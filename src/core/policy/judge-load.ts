@@ -6,8 +6,21 @@ import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 /** Measured by the runner from the bytes it will compile, and from the grant that control signed. */
 export interface LoadFacts {
   readonly subject: string;
-  readonly config: { readonly extension: string; readonly version: string; readonly capabilities: readonly string[]; readonly memoryBytes: number; readonly deadlineMs: number };
-  readonly grant: { readonly contentHash: string; readonly extension: string; readonly version: string; readonly capabilities: readonly string[]; readonly memoryBytes: number; readonly deadlineMs: number };
+  readonly config: {
+    readonly extension: string;
+    readonly version: string;
+    readonly capabilities: readonly string[];
+    readonly memoryBytes: number;
+    readonly deadlineMs: number;
+  };
+  readonly grant: {
+    readonly contentHash: string;
+    readonly extension: string;
+    readonly version: string;
+    readonly capabilities: readonly string[];
+    readonly memoryBytes: number;
+    readonly deadlineMs: number;
+  };
   readonly unaskedImports: readonly string[];
   readonly release: ReleaseResult;
 }
@@ -25,7 +38,11 @@ function judgeGrantBytes({ subject, config, grant }: LoadFacts): Reason {
   const named = `${config.extension}@${config.version}`;
   const granted = `${grant.extension}@${grant.version}`;
   if (grant.contentHash !== subject || named !== granted)
-    return deny("grant", "grant.mismatch", `the grant is for ${granted} ${grant.contentHash}, the bytes are ${named} ${subject}`);
+    return deny(
+      "grant",
+      "grant.mismatch",
+      `the grant is for ${granted} ${grant.contentHash}, the bytes are ${named} ${subject}`,
+    );
   return allow("grant", "grant.bound", `the grant is for ${granted}`);
 }
 
@@ -33,6 +50,7 @@ function judgeGrantWidth({ config, grant }: LoadFacts): Reason {
   const wider = grant.capabilities.filter((name) => !config.capabilities.includes(name));
   if (grant.memoryBytes > config.memoryBytes) wider.push("memoryBytes");
   if (grant.deadlineMs > config.deadlineMs) wider.push("deadlineMs");
-  if (wider.length > 0) return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
+  if (wider.length > 0)
+    return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
   return allow("grant", "grant.within", "the grant is within the request");
 }

@@ -29,32 +29,57 @@ export function judgePublish(facts: PublishFacts, inputs: VerdictInputs, now: Da
 }
 
 function judgeTag(facts: PublishFacts): Reason {
-  if (facts.tagMoved) return deny("tag", "tag.moved", `tag ${facts.wanted.version} no longer names ${facts.subject}`);
+  if (facts.tagMoved)
+    return deny("tag", "tag.moved", `tag ${facts.wanted.version} no longer names ${facts.subject}`);
   return allow("tag", "tag.same", `tag ${facts.wanted.version} names the judged bytes`);
 }
 
 function judgeBinding({ config, wanted }: PublishFacts): Reason {
   const has = `${config.publisher}.${config.name}@${config.version}`;
   const asked = `${wanted.publisher}.${wanted.name}@${wanted.version}`;
-  if (has !== asked) return deny("config", "config.mismatch", `the config names ${has}, the request ${asked}`);
+  if (has !== asked)
+    return deny("config", "config.mismatch", `the config names ${has}, the request ${asked}`);
   return allow("config", "config.bound", `the config names ${has}`);
 }
 
 export function judgeImports({ unaskedImports }: Pick<PublishFacts, "unaskedImports">): Reason {
   if (unaskedImports.length > 0)
-    return deny("imports", "import.unasked", `the component imports ${unaskedImports.join(", ")}, which its manifest does not ask for`);
+    return deny(
+      "imports",
+      "import.unasked",
+      `the component imports ${unaskedImports.join(", ")}, which its manifest does not ask for`,
+    );
   return allow("imports", "import.asked", "the component imports only what its manifest asks for");
 }
 
 export function releaseReason(release: ReleaseResult): Reason {
   const children = release.steps.map((step): Reason => ({ ...step, children: [] }));
-  return group("release", release.ok ? "release.proven" : "release.unproven", "signed release statement", children);
+  return group(
+    "release",
+    release.ok ? "release.proven" : "release.unproven",
+    "signed release statement",
+    children,
+  );
 }
 
 function judgeVersion(facts: PublishFacts): Reason {
   if (facts.standing !== null && facts.standing !== facts.subject)
-    return deny("version", "version.exists", `version ${facts.wanted.version} stands with other bytes, ${facts.standing}`);
-  if (facts.standing !== null) return allow("version", "version.same", "these bytes stand under this version already");
-  if (!facts.isNewer) return deny("version", "version.older", `version ${facts.wanted.version} is not above ${facts.newest ?? ""}`);
-  return allow("version", "version.newer", facts.newest === null ? "first version" : `above ${facts.newest}`);
+    return deny(
+      "version",
+      "version.exists",
+      `version ${facts.wanted.version} stands with other bytes, ${facts.standing}`,
+    );
+  if (facts.standing !== null)
+    return allow("version", "version.same", "these bytes stand under this version already");
+  if (!facts.isNewer)
+    return deny(
+      "version",
+      "version.older",
+      `version ${facts.wanted.version} is not above ${facts.newest ?? ""}`,
+    );
+  return allow(
+    "version",
+    "version.newer",
+    facts.newest === null ? "first version" : `above ${facts.newest}`,
+  );
 }

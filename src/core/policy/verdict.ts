@@ -37,23 +37,47 @@ const WEIGHT: Readonly<Record<Outcome, number>> = { allow: 0, ask: 1, deny: 2 };
 /** deny > ask > allow; nothing judged is a denial. */
 export function combine(reasons: readonly Reason[]): Outcome {
   if (reasons.length === 0) return "deny";
-  return reasons.reduce<Outcome>((worst, reason) => (WEIGHT[reason.outcome] > WEIGHT[worst] ? reason.outcome : worst), "allow");
+  return reasons.reduce<Outcome>(
+    (worst, reason) => (WEIGHT[reason.outcome] > WEIGHT[worst] ? reason.outcome : worst),
+    "allow",
+  );
 }
 
-export function allow(step: string, code: string, detail: string, children: readonly Reason[] = []): Reason {
+export function allow(
+  step: string,
+  code: string,
+  detail: string,
+  children: readonly Reason[] = [],
+): Reason {
   return { step, code, outcome: "allow", detail, children };
 }
 
-export function deny(step: string, code: string, detail: string, children: readonly Reason[] = []): Reason {
+export function deny(
+  step: string,
+  code: string,
+  detail: string,
+  children: readonly Reason[] = [],
+): Reason {
   return { step, code, outcome: "deny", detail, children };
 }
 
 /** A step whose outcome is that of its parts. */
-export function group(step: string, code: string, detail: string, children: readonly Reason[]): Reason {
+export function group(
+  step: string,
+  code: string,
+  detail: string,
+  children: readonly Reason[],
+): Reason {
   return { step, code, outcome: combine(children), detail, children };
 }
 
-export function verdictOf(door: Door, subject: string, at: Date, inputs: VerdictInputs, reasons: readonly Reason[]): Verdict {
+export function verdictOf(
+  door: Door,
+  subject: string,
+  at: Date,
+  inputs: VerdictInputs,
+  reasons: readonly Reason[],
+): Verdict {
   return { v: 1, door, outcome: combine(reasons), subject, at: at.toISOString(), inputs, reasons };
 }
 
@@ -68,6 +92,8 @@ export function verdictId(verdict: Verdict): Sha256Digest {
 
 /** The codes of all denials, outermost first, without duplicates. */
 export function denialCodes(reasons: readonly Reason[]): string[] {
-  const codes = reasons.flatMap((reason) => (reason.outcome === "deny" ? [...denialCodes(reason.children), reason.code] : []));
+  const codes = reasons.flatMap((reason) =>
+    reason.outcome === "deny" ? [...denialCodes(reason.children), reason.code] : [],
+  );
   return [...new Set(codes)];
 }

@@ -92,7 +92,7 @@ function holds(
 ): boolean {
   try {
     const input = scheme.encoding === null ? key : { key, dsaEncoding: scheme.encoding };
-    return verify(scheme.hash, message, input, signature) === true;
+    return verify(scheme.hash, message, input, signature);
   } catch {
     // A library that cannot read the signature has not verified it.
     return false;

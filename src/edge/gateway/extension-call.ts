@@ -1,6 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors, limits } from "#contract";
-import type { CallResult, CallUsage, ErrorCode, ExecutionOutcome, HeaderList, ResponseFrame, SnapshotKey } from "#contract";
+import type {
+  CallResult,
+  CallUsage,
+  ErrorCode,
+  ExecutionOutcome,
+  HeaderList,
+  ResponseFrame,
+  SnapshotKey,
+} from "#contract";
 import { newId } from "#platform";
 import type { CallSink, ExecutionRecord, OpenCall, SandboxPort } from "./gateway-types.ts";
 import { refuse } from "./gateway-server.ts";
@@ -40,7 +48,9 @@ export class ExtensionCall implements CallSink {
 
   open(sandbox: SandboxPort): void {
     const { request, response, target, key, install, route, id, deadlineMs } = this.#parts;
-    const noBody = request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined;
+    const noBody =
+      request.headers["content-length"] === undefined &&
+      request.headers["transfer-encoding"] === undefined;
     const headers: HeaderList = [["x-request-id", id], ...requestHeaders(request.rawHeaders)];
     try {
       this.#call = sandbox.call(
@@ -153,7 +163,17 @@ export class ExtensionCall implements CallSink {
   }
 }
 
-const NO_USAGE: CallUsage = { wallUs: 0, queueUs: 0, cpuUs: 0, peakMemoryBytes: 0, bytesIn: 0, bytesOut: 0, logBytes: 0, logLines: 0, droppedLogLines: 0 };
+const NO_USAGE: CallUsage = {
+  wallUs: 0,
+  queueUs: 0,
+  cpuUs: 0,
+  peakMemoryBytes: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  logBytes: 0,
+  logLines: 0,
+  droppedLogLines: 0,
+};
 const BODILESS = new Set([204, 304]);
 
 function mayCarry({ status }: ResponseFrame, noBody: boolean): boolean {

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createHash } from "node:crypto";
 import { errors, limits } from "#contract";
-import type { CallSink, ErrorCode, ExecutionRecord } from "./gateway-types.ts";
+import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { Snapshot } from "#contract";
 import { newId } from "#platform";
 import { ExtensionCall } from "./extension-call.ts";
@@ -13,8 +13,6 @@ import { matchEndpoint, routingTable } from "./routes.ts";
 import type { RoutingTable } from "./routes.ts";
 import { Slots } from "./slots.ts";
 import type { SandboxPort } from "./gateway-types.ts";
-
-export type { CallSink };
 
 export interface GatewayParts {
   /** The newest verified snapshot that is not too old; null: nothing may be served. */
@@ -41,20 +39,30 @@ export class GatewayServer {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.server = createServer({ maxHeaderSize: NODE_HEADER_BYTES, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, requestTimeout: 120_000 }, (request, response) => this.#handle(request, response));
+    this.server = createServer(
+      {
+        maxHeaderSize: NODE_HEADER_BYTES,
+        headersTimeout: HEADERS_MS,
+        keepAliveTimeout: 65_000,
+        requestTimeout: 120_000,
+      },
+      (request, response) => this.#handle(request, response),
+    );
     this.server.on("clientError", onClientError);
   }
 
   /** size and syntax → identity → install → route → quota → call (runner-and-gateway.md §4). */
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const id = newId("request");
-    if (request.url === "/healthz") return void sendHealth(response, this.#parts.fresh() !== null);
-    if (headersTooLarge(request.rawHeaders) || declaredTooLarge(request)) return refuse(request, response, id, "request.too_large");
+    if (request.url === "/healthz") return sendHealth(response, this.#parts.fresh() !== null);
+    if (headersTooLarge(request.rawHeaders) || declaredTooLarge(request))
+      return refuse(request, response, id, "request.too_large");
     const target = parseTarget(request.url ?? "");
     if (target === "malformed") return refuse(request, response, id, "request.malformed");
     if (target === null) return refuse(request, response, id, "route.unknown");
     const table = this.#routes();
-    if (table === null || !this.#parts.spoolOpen()) return refuse(request, response, id, "policy.unavailable");
+    if (table === null || !this.#parts.spoolOpen())
+      return refuse(request, response, id, "policy.unavailable");
     const key = keyOf(table, request);
     if (key === null) return refuse(request, response, id, "auth.required");
     if (!key.call) return refuse(request, response, id, "auth.forbidden");
@@ -67,7 +75,18 @@ export class GatewayServer {
     if (sandbox === null) return refuse(request, response, id, "runner.lost");
     const slot = this.#slots.take(install);
     if (slot === null) return refuse(request, response, id, "quota.concurrency");
-    new ExtensionCall({ id, request, response, target, key, install, route, slot, record: this.#parts.record, deadlineMs: Math.min(this.#parts.deadlineMs, install.deadlineMs) }).open(sandbox);
+    new ExtensionCall({
+      id,
+      request,
+      response,
+      target,
+      key,
+      install,
+      route,
+      slot,
+      record: this.#parts.record,
+      deadlineMs: Math.min(this.#parts.deadlineMs, install.deadlineMs),
+    }).open(sandbox);
   }
 
   #routes(): RoutingTable | null {
@@ -83,7 +102,8 @@ export class GatewayServer {
 
 function keyOf(table: RoutingTable, request: IncomingMessage) {
   const given = request.headers.authorization ?? request.headers["x-api-key"];
-  const secret = typeof given === "string" && given.length < 100 ? SECRET.exec(given)?.[1] : undefined;
+  const secret =
+    typeof given === "string" && given.length < 100 ? SECRET.exec(given)?.[1] : undefined;
   if (secret === undefined) return null;
   return table.keyByHash(createHash("sha256").update(secret).digest("hex")) ?? null;
 }
@@ -94,19 +114,35 @@ function declaredTooLarge(request: IncomingMessage): boolean {
 }
 
 /** One answer per code; whether something is hidden or absent cannot be told apart. */
-export function refuse(request: IncomingMessage, response: ServerResponse, id: string, code: ErrorCode): void {
+export function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  id: string,
+  code: ErrorCode,
+): void {
   const { http, meaning } = errors[code];
   const body = JSON.stringify({ code, requestId: id, reason: meaning });
   const retry = http === 429 || http === 503 ? { "retry-after": "1" } : {};
   // What is left of an unread body would be taken for the next request.
   const close = request.complete ? {} : { connection: "close" };
-  response.writeHead(http, { "content-type": "application/json", "content-length": Buffer.byteLength(body), "cache-control": "no-store", "x-request-id": id, "x-content-type-options": "nosniff", ...retry, ...close });
+  response.writeHead(http, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    "x-request-id": id,
+    "x-content-type-options": "nosniff",
+    ...retry,
+    ...close,
+  });
   response.end(request.method === "HEAD" ? undefined : body);
   if (!request.complete) request.resume();
 }
 
 function sendHealth(response: ServerResponse, ready: boolean): void {
-  response.writeHead(ready ? 200 : 503, { "content-type": "application/json", "cache-control": "no-store" });
+  response.writeHead(ready ? 200 : 503, {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+  });
   response.end(JSON.stringify({ status: ready ? "ok" : "no snapshot" }));
 }
 
@@ -116,5 +152,8 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   const { http, meaning } = errors[code];
   const id = newId("request");
   const body = JSON.stringify({ code, requestId: id, reason: meaning });
-  if (socket.writable) socket.end(`HTTP/1.1 ${http} ${code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${id}\r\nconnection: close\r\n\r\n${body}`);
+  if (socket.writable)
+    socket.end(
+      `HTTP/1.1 ${http} ${code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${id}\r\nconnection: close\r\n\r\n${body}`,
+    );
 }

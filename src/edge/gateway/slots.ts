@@ -6,7 +6,11 @@ export class Slots {
   readonly #byTenant = new Map<string, number>();
 
   /** Null: full. Else `release` gives the place back, once. */
-  take(install: { readonly id: string; readonly tenant: string; readonly concurrency: number }): Slot | null {
+  take(install: {
+    readonly id: string;
+    readonly tenant: string;
+    readonly concurrency: number;
+  }): Slot | null {
     const own = this.#byInstall.get(install.id) ?? 0;
     const tenant = this.#byTenant.get(install.tenant) ?? 0;
     if (own >= install.concurrency || tenant >= limits.tenantConcurrency.value) return null;

@@ -1,6 +1,13 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeBase64, ObjectReader, openDocument, parseStrictJson, parseTrustRootBody, trustRootOf } from "#trust";
+import {
+  decodeBase64,
+  ObjectReader,
+  openDocument,
+  parseStrictJson,
+  parseTrustRootBody,
+  trustRootOf,
+} from "#trust";
 import type { TrustRoot } from "#trust";
 import { limits, openSnapshot } from "#contract";
 import type { Snapshot } from "#contract";
@@ -30,7 +37,12 @@ export interface ControlLine extends AsyncDisposable {
   get(path: string, maxBytes: number): Promise<Uint8Array>;
 }
 
-export async function openControlLine(parts: { readonly enrolment: Enrolment; readonly dir: string; readonly clock: Clock; readonly log: Log }): Promise<ControlLine> {
+export async function openControlLine(parts: {
+  readonly enrolment: Enrolment;
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<ControlLine> {
   await mkdir(parts.dir, { recursive: true, mode: 0o700 });
   const line = new Line(parts);
   await line.restore();
@@ -48,7 +60,12 @@ class Line implements ControlLine {
   #state: LineState = { snapshot: null, sealedAt: null, trustRoot: null };
   #running: Promise<void> = Promise.resolve();
 
-  constructor(parts: { readonly enrolment: Enrolment; readonly dir: string; readonly clock: Clock; readonly log: Log }) {
+  constructor(parts: {
+    readonly enrolment: Enrolment;
+    readonly dir: string;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
     this.#enrolment = parts.enrolment;
     this.#dir = parts.dir;
     this.#clock = parts.clock;
@@ -62,7 +79,9 @@ class Line implements ControlLine {
   fresh(): Snapshot | null {
     const { snapshot, sealedAt } = this.#state;
     if (snapshot === null || sealedAt === null) return null;
-    return this.#clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs ? snapshot : null;
+    return this.#clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs
+      ? snapshot
+      : null;
   }
 
   onChange(listener: () => void): void {
@@ -86,7 +105,8 @@ class Line implements ControlLine {
       try {
         await this.#readStream(() => (attempt = 0));
       } catch (error) {
-        if (!this.#stop.signal.aborted) this.#log.warn("link.lost", { reason: String((error as Error).cause ?? error) });
+        if (!this.#stop.signal.aborted)
+          this.#log.warn("link.lost", { reason: String((error as Error).cause ?? error) });
       }
       await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 1_000, this.#stop.signal);
     }
@@ -96,7 +116,9 @@ class Line implements ControlLine {
     const silent = new AbortController();
     let timer = setTimeout(() => silent.abort(), SILENT_MS);
     try {
-      const response = await this.#fetch("/v1/edge/stream", { signal: AbortSignal.any([this.#stop.signal, silent.signal]) });
+      const response = await this.#fetch("/v1/edge/stream", {
+        signal: AbortSignal.any([this.#stop.signal, silent.signal]),
+      });
       if (response.body === null) throw new LinkError("link.refused", "control sent no stream");
       connected();
       for await (const text of linesOf(response.body)) {
@@ -110,11 +132,16 @@ class Line implements ControlLine {
   }
 
   async #take(text: string): Promise<void> {
-    const reader = ObjectReader.of(parseStrictJson(new TextEncoder().encode(text), { maxBytes: MAX_LINE_BYTES }), "line");
+    const reader = ObjectReader.of(
+      parseStrictJson(new TextEncoder().encode(text), { maxBytes: MAX_LINE_BYTES }),
+      "line",
+    );
     const kind = reader.oneOf("kind", ["heartbeat", "snapshot", "trust-root"]);
     if (kind === "heartbeat") return;
     const value = reader.value("document");
-    const bytes = decodeBase64(typeof value === "string" ? value : "", { maxBytes: limits.documentBytes.value });
+    const bytes = decodeBase64(typeof value === "string" ? value : "", {
+      maxBytes: limits.documentBytes.value,
+    });
     if (!this.#tryAccept(kind, bytes)) return;
     await writeFileDurably(join(this.#dir, `${kind}.dsse`), bytes);
     for (const listener of this.#listeners) listener();
@@ -135,34 +162,63 @@ class Line implements ControlLine {
   #acceptSnapshot(bytes: Uint8Array): void {
     const opened = openSnapshot(bytes, this.#enrolment.stateKey, this.#clock.now()); // stops: a snapshot of another control, an expired one
     const known = this.#state.snapshot?.epoch ?? 0;
-    if (opened.body.epoch < known) throw new LinkError("snapshot.rollback", `cannot go back from snapshot ${known} to ${opened.body.epoch}`); // stops: replay
+    if (opened.body.epoch < known)
+      throw new LinkError(
+        "snapshot.rollback",
+        `cannot go back from snapshot ${known} to ${opened.body.epoch}`,
+      ); // stops: replay
     this.#state = { ...this.#state, snapshot: opened.body, sealedAt: opened.issuedAt };
   }
 
   #acceptTrustRoot(bytes: Uint8Array): void {
-    const opened = openDocument("trust-root", bytes, [this.#enrolment.trustRootKey], this.#clock.now(), parseTrustRootBody); // stops: the state key changing the root
+    const opened = openDocument(
+      "trust-root",
+      bytes,
+      [this.#enrolment.trustRootKey],
+      this.#clock.now(),
+      parseTrustRootBody,
+    ); // stops: the state key changing the root
     const known = this.#state.trustRoot?.version ?? 0;
-    if (opened.body.version < known) throw new LinkError("trust-root.rollback", `cannot go back from trust root ${known} to ${opened.body.version}`);
+    if (opened.body.version < known)
+      throw new LinkError(
+        "trust-root.rollback",
+        `cannot go back from trust root ${known} to ${opened.body.version}`,
+      );
     this.#state = { ...this.#state, trustRoot: trustRootOf(opened.body) };
   }
 
   async post(path: string, body: Uint8Array | string): Promise<void> {
-    const response = await this.#fetch(path, { method: "POST", body, headers: { "content-type": "application/octet-stream" }, signal: AbortSignal.timeout(10_000) });
+    const response = await this.#fetch(path, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/octet-stream" },
+      signal: AbortSignal.timeout(10_000),
+    });
     await response.arrayBuffer();
   }
 
   async get(path: string, maxBytes: number): Promise<Uint8Array> {
     const response = await this.#fetch(path, { signal: AbortSignal.timeout(60_000) });
-    if (Number(response.headers.get("content-length") ?? 0) > maxBytes) throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
+    if (Number(response.headers.get("content-length") ?? 0) > maxBytes)
+      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
     const bytes = new Uint8Array(await response.arrayBuffer());
-    if (bytes.length > maxBytes) throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
+    if (bytes.length > maxBytes)
+      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
     return bytes;
   }
 
-  async #fetch(path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> {
+  async #fetch(
+    path: string,
+    init: RequestInit & { headers?: Record<string, string> },
+  ): Promise<Response> {
     const headers = { ...init.headers, authorization: `Bearer ${this.#enrolment.edgeToken}` };
-    const response = await fetch(new URL(path, this.#enrolment.url), { ...init, headers, redirect: "error" });
-    if (!response.ok) throw new LinkError("link.refused", `control answered ${response.status} to ${path}`);
+    const response = await fetch(new URL(path, this.#enrolment.url), {
+      ...init,
+      headers,
+      redirect: "error",
+    });
+    if (!response.ok)
+      throw new LinkError("link.refused", `control answered ${response.status} to ${path}`);
     return response;
   }
 
@@ -177,7 +233,8 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   let rest = "";
   for await (const chunk of stream) {
     rest += decoder.decode(chunk, { stream: true });
-    if (rest.length > MAX_LINE_BYTES) throw new LinkError("link.refused", `a line over ${MAX_LINE_BYTES} bytes`);
+    if (rest.length > MAX_LINE_BYTES)
+      throw new LinkError("link.refused", `a line over ${MAX_LINE_BYTES} bytes`);
     const parts = rest.split("\n");
     rest = parts.pop() ?? "";
     yield* parts.filter((part) => part !== "");

@@ -14,7 +14,10 @@ export interface Enrolment {
 
 export async function readEnrolment(path: string): Promise<Enrolment> {
   try {
-    const reader = ObjectReader.of(parseStrictJson(await readFile(path), { maxBytes: 65_536 }), "enrolment");
+    const reader = ObjectReader.of(
+      parseStrictJson(await readFile(path), { maxBytes: 65_536 }),
+      "enrolment",
+    );
     const enrolment = {
       url: reader.string("url", { max: 2_048 }),
       stateKey: keyOf(reader.string("stateKey")),
@@ -25,7 +28,11 @@ export async function readEnrolment(path: string): Promise<Enrolment> {
     reader.end();
     return enrolment;
   } catch (cause) {
-    throw new LinkError("enrolment.invalid", `cannot read the enrolment file ${path}; enrol this edge again`, { cause });
+    throw new LinkError(
+      "enrolment.invalid",
+      `cannot read the enrolment file ${path}; enrol this edge again`,
+      { cause },
+    );
   }
 }
 
@@ -35,5 +42,14 @@ function keyOf(pem: string): PublicKey {
 
 export async function writeEnrolment(path: string, enrolment: Enrolment): Promise<void> {
   const { url, stateKey, trustRootKey, edgeToken } = enrolment;
-  await writeFileDurably(path, JSON.stringify({ url, ca: null, stateKey: stateKey.toPem(), trustRootKey: trustRootKey.toPem(), edgeToken }));
+  await writeFileDurably(
+    path,
+    JSON.stringify({
+      url,
+      ca: null,
+      stateKey: stateKey.toPem(),
+      trustRootKey: trustRootKey.toPem(),
+      edgeToken,
+    }),
+  );
 }

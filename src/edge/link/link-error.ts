@@ -1,5 +1,7 @@
 import { CodedError } from "#trust";
 
-export class LinkError extends CodedError<"enrolment.invalid" | "link.refused" | "snapshot.rollback" | "trust-root.rollback" | "spool.full"> {
+export class LinkError extends CodedError<
+  "enrolment.invalid" | "link.refused" | "snapshot.rollback" | "trust-root.rollback" | "spool.full"
+> {
   override readonly name = "LinkError";
 }

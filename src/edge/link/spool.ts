@@ -18,7 +18,11 @@ export interface Spool extends AsyncDisposable {
   append(record: object): boolean;
 }
 
-export async function openSpool(parts: { readonly dir: string; readonly send: (batch: Uint8Array) => Promise<void>; readonly log: Log }): Promise<Spool> {
+export async function openSpool(parts: {
+  readonly dir: string;
+  readonly send: (batch: Uint8Array) => Promise<void>;
+  readonly log: Log;
+}): Promise<Spool> {
   await mkdir(parts.dir, { recursive: true, mode: 0o700 });
   const spool = new FileSpool(parts);
   await spool.recover();
@@ -39,7 +43,15 @@ class FileSpool implements Spool {
   #broken = false;
   #sending: Promise<void> | null = null;
 
-  constructor({ dir, send, log }: { readonly dir: string; readonly send: (batch: Uint8Array) => Promise<void>; readonly log: Log }) {
+  constructor({
+    dir,
+    send,
+    log,
+  }: {
+    readonly dir: string;
+    readonly send: (batch: Uint8Array) => Promise<void>;
+    readonly log: Log;
+  }) {
     this.#dir = dir;
     this.#send = send;
     this.#log = log;
@@ -47,7 +59,9 @@ class FileSpool implements Spool {
   }
 
   async recover(): Promise<void> {
-    this.#waiting = (await readdir(this.#dir)).filter((name) => /^\d{12}\.ndjson$/.test(name)).toSorted();
+    this.#waiting = (await readdir(this.#dir))
+      .filter((name) => /^\d{12}\.ndjson$/.test(name))
+      .toSorted();
     this.#segment = Number.parseInt(this.#waiting.at(-1) ?? "0", 10);
   }
 

@@ -1,6 +1,13 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BUNDLE_MEDIA_TYPE, digestHex, digestOf, ObjectReader, parseDigest, parseStrictJson } from "#trust";
+import {
+  BUNDLE_MEDIA_TYPE,
+  digestHex,
+  digestOf,
+  ObjectReader,
+  parseDigest,
+  parseStrictJson,
+} from "#trust";
 import type { JsonValue, ManifestDigest } from "#trust";
 import { INDEX_MEDIA_TYPE, limits, parseArtifactManifest, repositoryOf } from "#contract";
 import type { ArtifactManifest, ExtensionName } from "#contract";
@@ -30,29 +37,60 @@ export class ArtifactCache {
 
   async read(name: ExtensionName, digest: ManifestDigest): Promise<ArtifactBytes> {
     const repository = repositoryOf(name);
-    const manifest = await this.#bytes(`manifest-${digestHex(digest)}`, `/v2/${repository}/manifests/${digest}`, limits.manifestBytes.value);
+    const manifest = await this.#bytes(
+      `manifest-${digestHex(digest)}`,
+      `/v2/${repository}/manifests/${digest}`,
+      limits.manifestBytes.value,
+    );
     const parsed = parseArtifactManifest(manifest);
     const config = await this.#blob(repository, parsed.config.digest, limits.configBytes.value);
     const files = new Map<string, Uint8Array>();
-    for (const layer of parsed.layers) files.set(layer.path, await this.#blob(repository, layer.digest, limits.artifactFileBytes.value));
+    for (const layer of parsed.layers)
+      files.set(
+        layer.path,
+        await this.#blob(repository, layer.digest, limits.artifactFileBytes.value),
+      );
     return { manifest, config, files, bundles: await this.#bundles(repository, digest) };
   }
 
-  async #blob(repository: string, digest: ArtifactManifest["config"]["digest"], maxBytes: number): Promise<Uint8Array> {
+  async #blob(
+    repository: string,
+    digest: ArtifactManifest["config"]["digest"],
+    maxBytes: number,
+  ): Promise<Uint8Array> {
     return this.#bytes(`blob-${digestHex(digest)}`, `/v2/${repository}/blobs/${digest}`, maxBytes);
   }
 
   async #bundles(repository: string, digest: ManifestDigest): Promise<Uint8Array[]> {
-    const index = await this.#bytes(`referrers-${digestHex(digest)}`, `/v2/${repository}/referrers/${digest}`, limits.manifestBytes.value);
-    const reader = ObjectReader.of(parseStrictJson(index, { maxBytes: limits.manifestBytes.value }), "referrers");
+    const index = await this.#bytes(
+      `referrers-${digestHex(digest)}`,
+      `/v2/${repository}/referrers/${digest}`,
+      limits.manifestBytes.value,
+    );
+    const reader = ObjectReader.of(
+      parseStrictJson(index, { maxBytes: limits.manifestBytes.value }),
+      "referrers",
+    );
     reader.literal("mediaType", INDEX_MEDIA_TYPE);
-    const referrers = reader.list("manifests", { max: limits.referrers.value }, referrerOf).filter(({ artifactType }) => artifactType === BUNDLE_MEDIA_TYPE);
+    const referrers = reader
+      .list("manifests", { max: limits.referrers.value }, referrerOf)
+      .filter(({ artifactType }) => artifactType === BUNDLE_MEDIA_TYPE);
     const bundles: Uint8Array[] = [];
     // Newest last in the registry's list; the completed bundle is the newest.
     for (const { digest: referrer } of referrers.toReversed()) {
-      const manifest = await this.#bytes(`manifest-${digestHex(referrer)}`, `/v2/${repository}/manifests/${referrer}`, limits.manifestBytes.value);
+      const manifest = await this.#bytes(
+        `manifest-${digestHex(referrer)}`,
+        `/v2/${repository}/manifests/${referrer}`,
+        limits.manifestBytes.value,
+      );
       const layer = firstLayer(manifest);
-      bundles.push(await this.#bytes(`blob-${digestHex(layer)}`, `/v2/${repository}/blobs/${layer}`, limits.bundleBytes.value));
+      bundles.push(
+        await this.#bytes(
+          `blob-${digestHex(layer)}`,
+          `/v2/${repository}/blobs/${layer}`,
+          limits.bundleBytes.value,
+        ),
+      );
     }
     return bundles;
   }
@@ -70,12 +108,20 @@ export class ArtifactCache {
 
 function referrerOf(value: JsonValue, path: string) {
   const reader = ObjectReader.of(value, path);
-  return { digest: reader.digest("digest", "manifest"), artifactType: reader.string("artifactType", { max: 127 }) };
+  return {
+    digest: reader.digest("digest", "manifest"),
+    artifactType: reader.string("artifactType", { max: 127 }),
+  };
 }
 
 function firstLayer(manifest: Uint8Array) {
-  const reader = ObjectReader.of(parseStrictJson(manifest, { maxBytes: limits.manifestBytes.value }), "referrer");
-  const [digest] = reader.list("layers", { max: 1 }, (value, path) => ObjectReader.of(value, path).digest("digest", "file"));
+  const reader = ObjectReader.of(
+    parseStrictJson(manifest, { maxBytes: limits.manifestBytes.value }),
+    "referrer",
+  );
+  const [digest] = reader.list("layers", { max: 1 }, (value, path) =>
+    ObjectReader.of(value, path).digest("digest", "file"),
+  );
   return parseDigest("file", digest ?? "");
 }
 

@@ -37,7 +37,9 @@ async function coded(work: Promise<unknown>, code: string): Promise<void> {
 test("BuildStore.read() gives back what this runner built, after a restart too", () =>
   withStore(async (store, dir) => {
     expect((await store.read(component, ENGINE))?.code).toEqual(Buffer.from(code));
-    expect((await (await BuildStore.open(dir)).read(component, ENGINE))?.digest).toBe(digestOf("build", code));
+    expect((await (await BuildStore.open(dir)).read(component, ENGINE))?.digest).toBe(
+      digestOf("build", code),
+    );
   }));
 
 test("BuildStore.read() refuses changed code", () =>
@@ -51,7 +53,8 @@ test("BuildStore.read() refuses a changed MAC, a changed body and a record that 
     const path = await file(dir, ".record");
     const original = await readFile(path, "utf8");
     const { body, mac } = JSON.parse(original) as { body: string; mac: string };
-    const changed = (hex: string) => (hex.startsWith("0") ? `1${hex.slice(1)}` : `0${hex.slice(1)}`);
+    const changed = (hex: string) =>
+      hex.startsWith("0") ? `1${hex.slice(1)}` : `0${hex.slice(1)}`;
     await writeFile(path, JSON.stringify({ body, mac: changed(mac) }));
     await coded(store.read(component, ENGINE), "build.mac");
     await writeFile(path, JSON.stringify({ body: changed(body), mac }));
@@ -65,7 +68,11 @@ test("BuildStore.read() refuses a build of another component or another engine u
     const other = digestOf("file", new TextEncoder().encode("other"));
     const engine = `${ENGINE.slice(0, 16)}${"0".repeat(48)}`;
     await coded(store.read(component, engine), "build.fingerprint");
-    for (const kind of ["code", "record"]) await rename(await file(dir, `.${kind}`), join(dir, `${other.slice(7)}-${ENGINE.slice(0, 16)}.${kind}`));
+    for (const kind of ["code", "record"])
+      await rename(
+        await file(dir, `.${kind}`),
+        join(dir, `${other.slice(7)}-${ENGINE.slice(0, 16)}.${kind}`),
+      );
     await coded(store.read(other, ENGINE), "build.component");
   }));
 

@@ -1,11 +1,22 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { canonicalJson, CodedError, decodeHex, digestHex, digestOf, encodeHex, ObjectReader, parseStrictJson } from "#trust";
+import {
+  canonicalJson,
+  CodedError,
+  decodeHex,
+  digestHex,
+  digestOf,
+  encodeHex,
+  ObjectReader,
+  parseStrictJson,
+} from "#trust";
 import type { BuildDigest, FileDigest } from "#trust";
 import { writeFileDurably } from "#platform";
 
-export class BuildError extends CodedError<"build.record" | "build.mac" | "build.component" | "build.fingerprint" | "build.digest"> {
+export class BuildError extends CodedError<
+  "build.record" | "build.mac" | "build.component" | "build.fingerprint" | "build.digest"
+> {
   override readonly name = "BuildError";
 }
 
@@ -52,7 +63,10 @@ export class BuildStore {
     const digest = digestOf("build", code);
     const body = canonicalJson({ v: 1, component, build: digest, fingerprint });
     await writeFileDurably(this.#path(component, fingerprint, "code"), code);
-    await writeFileDurably(this.#path(component, fingerprint, "record"), canonicalJson({ body: encodeHex(body), mac: encodeHex(this.#mac(body)) }));
+    await writeFileDurably(
+      this.#path(component, fingerprint, "record"),
+      canonicalJson({ body: encodeHex(body), mac: encodeHex(this.#mac(body)) }),
+    );
     return { code, digest };
   }
 
@@ -62,15 +76,28 @@ export class BuildStore {
     const code = await readFile(this.#path(component, fingerprint, "code")).catch(() => null);
     if (record === null || code === null) return null;
     const claim = openRecord(record, (body) => this.#mac(body)); // stops: a record that this runner did not write
-    if (claim.component !== component) throw new BuildError("build.component", `cannot use the build: it was made of ${claim.component}, wanted ${component}`); // stops: another component's code
-    if (claim.fingerprint !== fingerprint) throw new BuildError("build.fingerprint", `cannot use the build: it was made for engine ${claim.fingerprint}, this one is ${fingerprint}`); // stops: another engine's code
+    if (claim.component !== component)
+      throw new BuildError(
+        "build.component",
+        `cannot use the build: it was made of ${claim.component}, wanted ${component}`,
+      ); // stops: another component's code
+    if (claim.fingerprint !== fingerprint)
+      throw new BuildError(
+        "build.fingerprint",
+        `cannot use the build: it was made for engine ${claim.fingerprint}, this one is ${fingerprint}`,
+      ); // stops: another engine's code
     const digest = digestOf("build", code);
-    if (claim.build !== digest) throw new BuildError("build.digest", `cannot use the build: its bytes are ${digest}, the record says ${claim.build}`); // stops: changed code
+    if (claim.build !== digest)
+      throw new BuildError(
+        "build.digest",
+        `cannot use the build: its bytes are ${digest}, the record says ${claim.build}`,
+      ); // stops: changed code
     return { code, digest };
   }
 
   async forget(component: FileDigest, fingerprint: string): Promise<void> {
-    for (const kind of ["record", "code"] as const) await rm(this.#path(component, fingerprint, kind), { force: true });
+    for (const kind of ["record", "code"] as const)
+      await rm(this.#path(component, fingerprint, kind), { force: true });
   }
 
   #mac(body: Uint8Array): Uint8Array {
@@ -87,17 +114,25 @@ interface Claim {
 function openRecord(bytes: Uint8Array, macOf: (body: Uint8Array) => Uint8Array): Claim {
   const { body, mac } = readRecord(bytes);
   const wanted = macOf(body);
-  if (mac.length !== wanted.length || !timingSafeEqual(mac, wanted)) throw new BuildError("build.mac", "cannot use the build: its record bears no valid MAC");
+  if (mac.length !== wanted.length || !timingSafeEqual(mac, wanted))
+    throw new BuildError("build.mac", "cannot use the build: its record bears no valid MAC");
   const reader = ObjectReader.of(parseStrictJson(body, { maxBytes: RECORD_BYTES }), "build record");
   reader.literal("v", 1);
-  const claim = { component: reader.string("component"), build: reader.string("build"), fingerprint: reader.string("fingerprint") };
+  const claim = {
+    component: reader.string("component"),
+    build: reader.string("build"),
+    fingerprint: reader.string("fingerprint"),
+  };
   reader.end();
   return claim;
 }
 
 function readRecord(bytes: Uint8Array): { body: Uint8Array; mac: Uint8Array } {
   try {
-    const reader = ObjectReader.of(parseStrictJson(bytes, { maxBytes: RECORD_BYTES }), "build record");
+    const reader = ObjectReader.of(
+      parseStrictJson(bytes, { maxBytes: RECORD_BYTES }),
+      "build record",
+    );
     const record = { body: decodeHex(reader.string("body")), mac: decodeHex(reader.string("mac")) };
     reader.end();
     return record;

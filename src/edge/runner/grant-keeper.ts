@@ -1,6 +1,13 @@
 import { CodedError, digestOf } from "#trust";
 import type { TrustRoot } from "#trust";
-import { capabilityBits, grantHandle, handleHex, limits, openGrant, parseExtensionId } from "#contract";
+import {
+  capabilityBits,
+  grantHandle,
+  handleHex,
+  limits,
+  openGrant,
+  parseExtensionId,
+} from "#contract";
 import type { Grant, Snapshot } from "#contract";
 import { denialCodes } from "#policy";
 import type { Clock, Log } from "#platform";
@@ -10,7 +17,7 @@ import type { BuildStore } from "./build-store.ts";
 import { openLoadDoor } from "./load-door.ts";
 import type { SandboxLoad, SandboxProcess } from "./sandbox-process.ts";
 
-export class RunnerError extends CodedError<"load.refused" | "build.failed"> {
+class RunnerError extends CodedError<"load.refused" | "build.failed"> {
   override readonly name = "RunnerError";
 }
 
@@ -49,7 +56,9 @@ export class GrantKeeper {
 
   /** One at a time, in order; a later snapshot is worked on after an earlier one. */
   apply(snapshot: Snapshot, trustRoot: TrustRoot): Promise<void> {
-    this.#work = this.#work.then(() => this.#apply(snapshot, trustRoot)).catch((error: unknown) => this.#parts.log.error("grants.failed", { reason: String(error) }));
+    this.#work = this.#work
+      .then(() => this.#apply(snapshot, trustRoot))
+      .catch((error: unknown) => this.#parts.log.error("grants.failed", { reason: String(error) }));
     return this.#work;
   }
 
@@ -69,14 +78,24 @@ export class GrantKeeper {
     for (const [text, held] of this.#held) if (!wanted.has(text)) await this.#withdraw(text, held);
   }
 
-  async #provide(grant: Grant, handle: Uint8Array, expiresAt: Date, trustRoot: TrustRoot, building: boolean): Promise<void> {
+  async #provide(
+    grant: Grant,
+    handle: Uint8Array,
+    expiresAt: Date,
+    trustRoot: TrustRoot,
+    building: boolean,
+  ): Promise<void> {
     const text = handleHex(handle);
     const refusedUnder = `${trustRoot.version}`;
     if (!this.#held.has(text) && this.#refused.get(text) !== refusedUnder) {
       const failure = await this.#tryLoad(grant, handle, expiresAt, trustRoot);
       if (failure !== null) {
         this.#refused.set(text, refusedUnder);
-        this.#parts.log.error("load.refused", { handle: text, extension: grant.extension, reason: failure });
+        this.#parts.log.error("load.refused", {
+          handle: text,
+          extension: grant.extension,
+          reason: failure,
+        });
         if (building) await this.#parts.report(text, failure);
         return;
       }
@@ -84,7 +103,12 @@ export class GrantKeeper {
     if (building && this.#held.has(text)) await this.#parts.report(text, null);
   }
 
-  async #tryLoad(grant: Grant, handle: Uint8Array, expiresAt: Date, trustRoot: TrustRoot): Promise<string | null> {
+  async #tryLoad(
+    grant: Grant,
+    handle: Uint8Array,
+    expiresAt: Date,
+    trustRoot: TrustRoot,
+  ): Promise<string | null> {
     try {
       const component = await this.#judge(grant, trustRoot);
       const load = await this.#loadCode(component);
@@ -99,16 +123,28 @@ export class GrantKeeper {
       this.#held.set(handleHex(handle), { grant, handle, load });
       return null;
     } catch (error) {
-      return error instanceof CodedError ? `${String(error.code)}: ${error.message}` : String(error);
+      return error instanceof CodedError
+        ? `${String(error.code)}: ${error.message}`
+        : String(error);
     }
   }
 
   async #judge(grant: Grant, trustRoot: TrustRoot): Promise<Uint8Array> {
     const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
-    const ask = (bytes: ArtifactBytes) => openLoadDoor({ grant, bytes, trustRoot, toolchainImports: this.#parts.toolchainImports, now: this.#parts.clock.now() });
+    const ask = (bytes: ArtifactBytes) =>
+      openLoadDoor({
+        grant,
+        bytes,
+        trustRoot,
+        toolchainImports: this.#parts.toolchainImports,
+        now: this.#parts.clock.now(),
+      });
     const { verdict, component } = ask(await this.#parts.artifacts.read(name, grant.contentHash));
     if (component !== null) return component;
-    throw new RunnerError("load.refused", `the load door refused it: ${denialCodes(verdict.reasons).join(", ")}`);
+    throw new RunnerError(
+      "load.refused",
+      `the load door refused it: ${denialCodes(verdict.reasons).join(", ")}`,
+    );
   }
 
   async #loadCode(component: Uint8Array): Promise<SandboxLoad> {
@@ -116,7 +152,9 @@ export class GrantKeeper {
     const present = this.#loads.get(digest);
     if (present !== undefined) return present;
     const { builds, fingerprint, compile } = this.#parts;
-    const build = (await builds.read(digest, fingerprint)) ?? (await builds.write(digest, fingerprint, await compile(component)));
+    const build =
+      (await builds.read(digest, fingerprint)) ??
+      (await builds.write(digest, fingerprint, await compile(component)));
     const load = await this.#sandbox.load(build.code);
     this.#loads.set(digest, load);
     return load;
@@ -127,6 +165,7 @@ export class GrantKeeper {
     this.#held.delete(text);
     if ([...this.#held.values()].some((other) => other.load.id === held.load.id)) return;
     await this.#sandbox.unload(held.load);
-    for (const [digest, load] of this.#loads) if (load.id === held.load.id) this.#loads.delete(digest);
+    for (const [digest, load] of this.#loads)
+      if (load.id === held.load.id) this.#loads.delete(digest);
   }
 }

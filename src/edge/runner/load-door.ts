@@ -1,6 +1,14 @@
 import { CodedError, verifyRelease } from "#trust";
 import type { ReleaseResult, TrustRoot } from "#trust";
-import { EXTENSION_TYPE, isBlob, parseArtifactManifest, parseExtensionConfig, parseExtensionId, readComponentNames, unaskedImports } from "#contract";
+import {
+  EXTENSION_TYPE,
+  isBlob,
+  parseArtifactManifest,
+  parseExtensionConfig,
+  parseExtensionId,
+  readComponentNames,
+  unaskedImports,
+} from "#contract";
 import type { ExtensionConfig, Grant } from "#contract";
 import { deny, judgeLoad, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
@@ -24,14 +32,24 @@ export interface LoadAnswer {
 /** The load door: judges again, from the bytes that this runner will compile, what control judged at publish and install. */
 export function openLoadDoor(question: LoadQuestion): LoadAnswer {
   const { grant, now } = question;
-  const inputs: VerdictInputs = { policy: "default.v1", trustRoot: String(question.trustRoot.version), checkpoint: null, fenceEpoch: 0, feeds: {} };
+  const inputs: VerdictInputs = {
+    policy: "default.v1",
+    trustRoot: String(question.trustRoot.version),
+    checkpoint: null,
+    fenceEpoch: 0,
+    feeds: {},
+  };
   try {
     const { config, component } = measure(question.bytes);
     const facts = {
       subject: measuredDigest(question.bytes),
       config: { ...config, extension: `${config.publisher}.${config.name}`, ...config.limits },
       grant: { ...grant, ...grant.limits },
-      unaskedImports: unaskedImports(readComponentNames(component).imports, config.capabilities, question.toolchainImports),
+      unaskedImports: unaskedImports(
+        readComponentNames(component).imports,
+        config.capabilities,
+        question.toolchainImports,
+      ),
       release: provenRelease(question),
     };
     const verdict = judgeLoad(facts, inputs, now);
@@ -39,7 +57,12 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
     const code = error instanceof CodedError ? String(error.code) : "artifact.unreadable";
-    return { verdict: verdictOf("load", grant.contentHash, now, inputs, [deny("artifact", code, (error as Error).message)]), component: null };
+    return {
+      verdict: verdictOf("load", grant.contentHash, now, inputs, [
+        deny("artifact", code, (error as Error).message),
+      ]),
+      component: null,
+    };
   }
 }
 
@@ -50,12 +73,21 @@ class LoadError extends CodedError<"digest.mismatch" | "component.missing"> {
 /** Every part against the digest that the manifest gives it. */
 function measure(bytes: ArtifactBytes): { config: ExtensionConfig; component: Uint8Array } {
   const manifest = parseArtifactManifest(bytes.manifest);
-  if (!isBlob(bytes.config, manifest.config)) throw new LoadError("digest.mismatch", "cannot load: the config's bytes are not those of its digest");
+  if (!isBlob(bytes.config, manifest.config))
+    throw new LoadError(
+      "digest.mismatch",
+      "cannot load: the config's bytes are not those of its digest",
+    );
   for (const layer of manifest.layers)
-    if (!isBlob(bytes.files.get(layer.path) ?? new Uint8Array(), layer)) throw new LoadError("digest.mismatch", `cannot load: the bytes of ${layer.path} are not those of its digest`);
+    if (!isBlob(bytes.files.get(layer.path) ?? new Uint8Array(), layer))
+      throw new LoadError(
+        "digest.mismatch",
+        `cannot load: the bytes of ${layer.path} are not those of its digest`,
+      );
   const config = parseExtensionConfig(bytes.config);
   const component = bytes.files.get(config.component);
-  if (component === undefined) throw new LoadError("component.missing", `cannot load: no file ${config.component}`);
+  if (component === undefined)
+    throw new LoadError("component.missing", `cannot load: no file ${config.component}`);
   return { config, component };
 }
 
@@ -63,7 +95,15 @@ function provenRelease({ bytes, grant, trustRoot, now }: LoadQuestion): ReleaseR
   const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
   const expected = { ...name, version: grant.version, mediaType: EXTENSION_TYPE };
   const verify = (bundleBytes: Uint8Array | null) =>
-    verifyRelease({ manifestDigest: measuredDigest(bytes), bundleBytes, trustRoot, door: "load", now, expected, requireLog: true });
+    verifyRelease({
+      manifestDigest: measuredDigest(bytes),
+      bundleBytes,
+      trustRoot,
+      door: "load",
+      now,
+      expected,
+      requireLog: true,
+    });
   const results = bytes.bundles.map(verify);
   return results.find((result) => result.ok) ?? results[0] ?? verify(null);
 }

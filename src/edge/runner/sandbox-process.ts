@@ -49,7 +49,7 @@ export interface SandboxOptions {
   readonly onExit: (exit: SandboxExit) => void;
 }
 
-export interface SandboxExit {
+interface SandboxExit {
   readonly status: number | null;
   readonly signal: string | null;
   readonly detail: string;

@@ -57,7 +57,9 @@ interface Seen {
 
 function decode(chunks: readonly Buffer[]): Seen[] {
   const seen: Seen[] = [];
-  const decoder = new FrameDecoder((type, flags, stream, payload) => seen.push({ type, flags, stream, payload: Buffer.from(payload) }));
+  const decoder = new FrameDecoder((type, flags, stream, payload) =>
+    seen.push({ type, flags, stream, payload: Buffer.from(payload) }),
+  );
   for (const chunk of chunks) decoder.push(chunk);
   return seen;
 }
@@ -78,23 +80,37 @@ function toJson(value: unknown): unknown {
 /** Buffers reach the replacer as `{type, data}`, other byte arrays as themselves. */
 function asHex(item: unknown): unknown {
   if (item instanceof Uint8Array) return Buffer.from(item).toString("hex");
-  if (typeof item === "object" && item !== null && "type" in item && item.type === "Buffer" && "data" in item) return Buffer.from(item.data as number[]).toString("hex"); // shape of Buffer.toJSON
+  if (
+    typeof item === "object" &&
+    item !== null &&
+    "type" in item &&
+    item.type === "Buffer" &&
+    "data" in item
+  )
+    return Buffer.from(item.data as number[]).toString("hex"); // shape of Buffer.toJSON
   return item;
 }
 
 function vectors(file: string): Vector[] {
-  return JSON.parse(readFileSync(new URL(`../../../../test/vectors/frames/${file}`, import.meta.url), "utf8")) as Vector[]; // ours, committed
+  return JSON.parse(
+    readFileSync(new URL(`../../../../test/vectors/frames/${file}`, import.meta.url), "utf8"),
+  ) as Vector[]; // ours, committed
 }
 
-test.each(vectors("valid.json"))("frame readers agree with the vector: $name", ({ hex, type, flags, stream, fields }) => {
-  const bytes = Buffer.from(hex, "hex");
-  const [seen] = decode([bytes]);
-  expect(seen).toMatchObject({ type: frameTypes[type], flags, stream });
-  expect(toJson(readAll(bytes)[0])).toEqual(fields);
-});
+test.each(vectors("valid.json"))(
+  "frame readers agree with the vector: $name",
+  ({ hex, type, flags, stream, fields }) => {
+    const bytes = Buffer.from(hex, "hex");
+    const [seen] = decode([bytes]);
+    expect(seen).toMatchObject({ type: frameTypes[type], flags, stream });
+    expect(toJson(readAll(bytes)[0])).toEqual(fields);
+  },
+);
 
 test.each(vectors("invalid.json"))("frame readers refuse the vector: $name", ({ hex, error }) => {
-  expect(() => readAll(Buffer.from(hex, "hex"))).toThrow(expect.objectContaining({ name: "FrameError", code: error }));
+  expect(() => readAll(Buffer.from(hex, "hex"))).toThrow(
+    expect.objectContaining({ name: "FrameError", code: error }),
+  );
 });
 
 test("FrameDecoder gives the same frames however the bytes are cut", () => {
@@ -109,17 +125,21 @@ test("FrameDecoder gives the same frames however the bytes are cut", () => {
 test("frame readers answer random bytes with frames or a coded error, never otherwise", () => {
   const types = Object.values(frameTypes);
   assert(
-    property(uint8Array({ maxLength: 200 }), uint8Array({ minLength: 3, maxLength: 3 }), (payload, [pick = 0, flags = 0, whole = 0]) => {
-      const header = Buffer.alloc(12);
-      header.writeUInt32LE(payload.length, 0);
-      header.writeUInt16LE((types[pick % types.length] ?? 0) | ((flags & 1) << 8), 4);
-      const bytes = whole % 4 === 0 ? Buffer.from(payload) : Buffer.concat([header, payload]);
-      try {
-        readAll(bytes);
-      } catch (error) {
-        expect(error).toBeInstanceOf(FrameError);
-      }
-    }),
+    property(
+      uint8Array({ maxLength: 200 }),
+      uint8Array({ minLength: 3, maxLength: 3 }),
+      (payload, [pick = 0, flags = 0, whole = 0]) => {
+        const header = Buffer.alloc(12);
+        header.writeUInt32LE(payload.length, 0);
+        header.writeUInt16LE((types[pick % types.length] ?? 0) | ((flags & 1) << 8), 4);
+        const bytes = whole % 4 === 0 ? Buffer.from(payload) : Buffer.concat([header, payload]);
+        try {
+          readAll(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FrameError);
+        }
+      },
+    ),
     { numRuns: 3_000 },
   );
 });
@@ -128,7 +148,9 @@ test("FrameWriter leaves no half frame behind a refused text", () => {
   const w = new FrameWriter();
   m.writeEmpty(w, "end", 1);
   const before = w.length;
-  expect(() => p.writeReason(w, "close", 0, { code: "x".repeat(65), message: "" })).toThrow(expect.objectContaining({ code: "frame.bound" }));
+  expect(() => p.writeReason(w, "close", 0, { code: "x".repeat(65), message: "" })).toThrow(
+    expect.objectContaining({ code: "frame.bound" }),
+  );
   expect(w.length).toBe(before);
   p.writeReason(w, "close", 0, { code: "x".repeat(64), message: "ä".repeat(512) });
   expect(decode([w.take()])).toHaveLength(2);
@@ -136,8 +158,21 @@ test("FrameWriter leaves no half frame behind a refused text", () => {
 
 test("writeOpen() refuses header lists over 16 KiB and takes one of exactly that", () => {
   const w = new FrameWriter();
-  const open = { execution: Buffer.alloc(16), handle: Buffer.alloc(16), deadlineMicros: 1, memoryBytes: 0, responseBytes: 0, principal: "", method: "GET", path: "/", query: "", params: [] };
+  const open = {
+    execution: Buffer.alloc(16),
+    handle: Buffer.alloc(16),
+    deadlineMicros: 1,
+    memoryBytes: 0,
+    responseBytes: 0,
+    principal: "",
+    method: "GET",
+    path: "/",
+    query: "",
+    params: [],
+  };
   m.writeOpen(w, 1, { ...open, headers: [["a", "v".repeat(16_383)]] }, true);
   expect(readAll(w.take())).toHaveLength(1);
-  expect(() => m.writeOpen(w, 1, { ...open, headers: [["a", "v".repeat(16_384)]] }, true)).toThrow(expect.objectContaining({ code: "frame.bound" }));
+  expect(() => m.writeOpen(w, 1, { ...open, headers: [["a", "v".repeat(16_384)]] }, true)).toThrow(
+    expect.objectContaining({ code: "frame.bound" }),
+  );
 });

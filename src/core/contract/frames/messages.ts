@@ -227,7 +227,7 @@ export function writeResult(w: FrameWriter, stream: number, result: CallResult):
   w.finish();
 }
 
-export const cancelReasons = { client: 1, deadline: 2, halt: 3 } as const;
+const cancelReasons = { client: 1, deadline: 2, halt: 3 } as const;
 export type CancelReason = keyof typeof cancelReasons;
 
 export function readCancel(payload: Uint8Array): CancelReason {
