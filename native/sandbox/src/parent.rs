@@ -22,7 +22,8 @@ const MAX_LOADS: usize = 4_096;
 const MAX_GRANTS: usize = 65_536;
 /// Log lines wait here while the parent does not read; what comes on top is counted and dropped.
 const MAX_UNSENT_LOG_BYTES: usize = 4 << 20;
-const LOG_LINE_OVERHEAD: usize = 27;
+/// Fields of one line beside its text: execution, handle, level, time, length.
+const LOG_LINE_OVERHEAD: usize = 16 + 16 + 1 + 8 + 2;
 
 pub enum LoadState {
     Receiving { file: OwnedFd, sha256: [u8; 32], size: u64, got: u64 },
