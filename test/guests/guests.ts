@@ -1,18 +1,20 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { componentEmbed, componentNew, parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
-const here = new URL("./", import.meta.url);
 const wit = new URL("../../sdk/wit/", import.meta.url);
+/** What no sandbox provides, so that a guest can ask for it. */
+const FOREIGN = "package test:reach@1.0.0 {\n  interface network {\n    connect: func();\n  }\n}";
 
 /** One WIT text: a world with these imports that exports the handler, and the packages it needs. */
 export function worldText(imports: readonly string[]): string {
-  const folders = ["ext", "wasi"];
-  const packages = folders.flatMap((folder) => readPackages(new URL(`${folder}/`, wit)));
+  const packages = ["ext", "wasi"].flatMap((folder) => readPackages(new URL(`${folder}/`, wit)));
   const lines = [
     ...imports.map((name) => `  import ${name};`),
     "  export caisson:ext/handler@1.0.0;",
   ];
-  return [`package caisson:guest;`, `world guest {`, ...lines, `}`, ...packages].join("\n");
+  return ["package caisson:guest;", "world guest {", ...lines, "}", ...packages, FOREIGN].join(
+    "\n",
+  );
 }
 
 /** Files of one package become one nested `package name { … }`. */
@@ -26,13 +28,25 @@ function readPackages(folder: URL): string[] {
   return [...bodies].map(([name, texts]) => `package ${name} {\n${texts.join("\n")}\n}`);
 }
 
-/** Builds `name`.wat, a core module, into a component. Its first line may name imports: `;; imports: a, b`. */
+/** Builds `<name>.wat` into a component: imports, `shared.wat`, the body's `$handle`, and the export that calls it. */
 export async function buildGuest(name: string): Promise<Uint8Array> {
-  const wat = readFileSync(new URL(`${name}.wat`, here), "utf8");
-  const imports = /^;; imports: (.*)$/m.exec(wat)?.[1]?.split(", ") ?? [];
-  const core = await parse(wat);
+  const read = (file: string) => readFileSync(new URL(file, import.meta.url), "utf8");
+  const body = read(`${name}.wat`);
+  const imports = /^ *;; imports: (.*)$/m.exec(body)?.[1]?.split(", ") ?? [];
+  const own = /^ *\(import .*$/gm;
+  const entry = `(global $incoming (mut i32) (i32.const 0))
+  (func (export "caisson:ext/handler@1.0.0#handle") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (global.set $incoming (local.get 10)) (call $handle))`;
+  const text = [
+    "(module",
+    ...(body.match(own) ?? []),
+    read("shared.wat"),
+    entry,
+    body.replace(own, ""),
+    ")",
+  ].join("\n");
   const embedded = await componentEmbed({
-    binary: core,
+    binary: await parse(text),
     witSource: worldText(imports),
     world: "guest",
     stringEncoding: "utf8",

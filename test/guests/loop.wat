@@ -1,0 +1,2 @@
+  ;; Never returns.
+  (func $handle (result i32) (loop $again (br $again)) (unreachable))

@@ -1,0 +1,4 @@
+  ;; Grows by 20 MiB in one memory, and answers.
+  (func $handle (result i32)
+    (if (i32.eq (memory.grow (i32.const 320)) (i32.const -1)) (then (unreachable)))
+    (call $answer (i32.const 200) (i32.const 200) (i32.const 6)))
