@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { floorFiles } from "./generate-floors.ts";
+import { generatedFiles } from "./generated-files.ts";
 
-for (const [path, text] of floorFiles()) {
+for (const [path, text] of generatedFiles()) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
   console.log(`wrote ${path}`);

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logKeyOf, noteSigner } from "#trust";
 import { parseToolchainImports } from "#contract";
-import { dataFolder, endWithParent, EnvReader, jsonLog, systemClock } from "#platform";
+import {
+  dataFolder,
+  endWithParent,
+  EnvReader,
+  jsonLog,
+  systemClock,
+  writeFileDurably,
+} from "#platform";
 import { migrate, openStore } from "#store";
 import { openLog } from "#log";
 import { BlobStore, openKeys, TrustRoots } from "#registry";
@@ -59,6 +66,7 @@ async function main(): Promise<void> {
   });
   const registry = await openRegistry(config, keys, store, artifactLog);
   await using api = await startControlApi({ registry, log, logFolder }, config);
+  await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
   await enrolDevelopment(config.data, registry, api.url);
   log.info("control.ready", { url: api.url });
   process.send?.({ ready: api.url });

@@ -1,0 +1,12 @@
+import { contractDoc, errorsDoc, openApiDoc } from "./generate-docs.ts";
+import { floorFiles } from "./generate-floors.ts";
+
+/** Every file that is generated from code: path → text. */
+export function generatedFiles(): Map<string, string> {
+  return new Map([
+    ...floorFiles(),
+    ["docs/errors.md", errorsDoc()],
+    ["docs/contract.md", contractDoc()],
+    ["openapi.json", openApiDoc()],
+  ]);
+}
