@@ -25,6 +25,7 @@ export const errors = {
   "auth.required": entry(401, 4, "caller", "no API key, or one that is unknown or revoked"),
   "auth.tenant": entry(403, 4, "caller", "the key belongs to another tenant"),
   "auth.forbidden": entry(403, 4, "caller", "the key may not do this"),
+  "route.unknown": entry(404, 3, "caller", "no such route"),
   "tenant.unknown": entry(404, 3, "caller", "no such tenant that this key may see"),
   "tenant.exists": entry(409, 2, "caller", "a tenant of that name exists"),
   "key.unknown": entry(404, 3, "caller", "no such API key of this tenant"),
