@@ -199,6 +199,7 @@ function cargoVersion() {
 /** Writes dist/caisson-native-<platform>-<version>.tgz: an npm package that fits these sources only. */
 function pack() {
   const paths = nativePaths();
+  mkdirSync(cacheFolder(), { recursive: true });
   const folder = mkdtempSync(join(cacheFolder(), "pack-"));
   const { version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const glibc = process.report?.getReport().header.glibcVersionRuntime !== undefined;
