@@ -150,9 +150,10 @@ impl Server {
                 self.start_queued();
             }
             Polled::Panicked => {
-                // What a panic left behind is unknown: serve what runs, take nothing new, let the parent replace us.
+                // What a panic left behind is unknown: end what runs, take nothing new, then leave; the parent replaces us.
                 self.running -= 1;
                 self.draining = true;
+                self.poisoned = true;
                 self.finish(id, Outcome::Lost, 3, "runner.panic");
                 self.start_queued();
             }

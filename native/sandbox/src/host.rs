@@ -120,6 +120,8 @@ pub struct HostData {
     pub timers: Timers,
     /// A write went over the response cap: the answer is void even if the guest ignores the error.
     pub overflow: bool,
+    /// Bytes in all outgoing bodies.
+    written: usize,
 }
 
 impl HostData {
@@ -127,20 +129,28 @@ impl HostData {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         let limiter = Limiter { shared: shared.clone(), cap: limits.memory_bytes, used: 0 };
-        HostData { table, limiter, shared, limits, timers, overflow: false }
+        HostData { table, limiter, shared, limits, timers, overflow: false, written: 0 }
+    }
+}
+
+impl CallShared {
+    fn drop_line(&self) {
+        let mut io = self.io();
+        io.dropped_lines = io.dropped_lines.saturating_add(1);
     }
 
-    fn log(&mut self, level: u8, text: &str) {
-        let mut io = self.shared.io();
-        let room = self.limits.log_bytes.saturating_sub(io.log_bytes).min(MAX_LOG_LINE_BYTES);
+    fn log(&self, limits: CallLimits, level: u8, text: &str) {
+        let mut io = self.io();
+        let room = limits.log_bytes.saturating_sub(io.log_bytes).min(MAX_LOG_LINE_BYTES);
         let kept = cut(text, room);
-        if io.lines.len() >= self.limits.log_lines || (kept.is_empty() && !text.is_empty()) {
+        if kept.is_empty() && !text.is_empty() {
             io.dropped_lines = io.dropped_lines.saturating_add(1);
             return;
         }
         io.log_bytes += kept.len();
         let unix_micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-        io.lines.push(LogLine { execution: self.shared.execution, handle: self.shared.handle, level, unix_micros, text: kept.to_owned() });
+        let (execution, handle) = (self.execution, self.handle);
+        io.lines.push(LogLine { execution, handle, level, unix_micros, text: kept.to_owned() });
     }
 }
 
@@ -261,24 +271,32 @@ fn write_body(
     mut store: StoreContextMut<'_, HostData>,
     (body, bytes): (Resource<OutgoingBody>, WasmList<u8>),
 ) -> Result<Written> {
-    let part = bytes.as_le_slice(&store).to_vec();
     let data = store.data_mut();
-    let cap = data.limits.response_bytes;
-    let buffer = &mut data.table.get_mut(&body)?.bytes;
-    if part.len() > cap - buffer.len() {
+    let room = data.limits.response_bytes - data.written;
+    data.table.get(&body)?;
+    // The length first: nothing over the cap is copied, and the cap holds over all bodies of the call.
+    if bytes.len() > room {
         data.overflow = true;
         return Ok((Err(BodyError::TooLarge),));
     }
-    buffer.extend_from_slice(&part);
+    let part = bytes.as_le_slice(&store).to_vec();
+    let data = store.data_mut();
+    data.written += part.len();
+    data.table.get_mut(&body)?.bytes.extend_from_slice(&part);
     Ok((Ok(()),))
 }
 
 pub fn link_log(linker: &mut Linker<HostData>, name: &str) -> Result<()> {
     linker.instance(name)?.func_wrap(
         "write",
-        |mut store: StoreContextMut<'_, HostData>, (level, message): (Level, WasmStr)| {
-            let text = message.to_str(&store)?.into_owned();
-            store.data_mut().log(level as u8, &text);
+        |store: StoreContextMut<'_, HostData>, (level, message): (Level, WasmStr)| {
+            let (shared, limits) = (store.data().shared.clone(), store.data().limits);
+            let full = shared.io().lines.len() >= limits.log_lines;
+            if full {
+                shared.drop_line();
+            } else {
+                shared.log(limits, level as u8, &message.to_str(&store)?);
+            }
             Ok(())
         },
     )

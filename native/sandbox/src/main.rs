@@ -78,5 +78,5 @@ fn serve(args: &args::Args, engine: Engine, listener: UnixListener, parent: Unix
     executor::thread_cpu_micros();
     lockdown::apply_filter(lockdown::Profile::Sandbox).map_err(&locked)?;
     server.lockdown = u8::from(files) | LOCKED_SECCOMP | LOCKED_PRIVILEGES | LOCKED_DUMP;
-    server.run(&heartbeat).map_err(because("sandbox.poll"))
+    server.run(&heartbeat).map_err(because("sandbox.ended"))
 }

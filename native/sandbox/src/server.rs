@@ -53,6 +53,8 @@ pub struct Server {
     pub executor: Executor<End>,
     pub timers: Timers,
     pub draining: bool,
+    /// A guest's turn panicked: the process leaves when its calls have ended.
+    pub poisoned: bool,
     pub log_lines_lost: u32,
     /// No call is overdue before this.
     pub next_deadline: Option<Instant>,
@@ -82,6 +84,7 @@ impl Server {
             executor: Executor::new(),
             timers: Timers::default(),
             draining: false,
+            poisoned: false,
             log_lines_lost: 0,
             next_deadline: None,
             conns: HashMap::from([(PARENT, Conn::new(parent))]),
@@ -98,7 +101,7 @@ impl Server {
             .map_err(|e| Fault("sandbox.poll", e.to_string()))
     }
 
-    /// Returns when the parent is gone.
+    /// Returns when the parent is gone; an error when this process must be replaced.
     pub fn run(&mut self, heartbeat: &Heartbeat) -> std::io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         while self.conns.contains_key(&PARENT) {
@@ -115,6 +118,9 @@ impl Server {
             self.run_guests();
             self.expire(Instant::now());
             self.flush_dirty();
+            if self.poisoned && self.calls.is_empty() {
+                return Err(std::io::Error::other("a call panicked"));
+            }
         }
         Ok(())
     }

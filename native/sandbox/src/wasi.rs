@@ -9,6 +9,7 @@ use wasmtime::{Engine, Result, StoreContextMut};
 
 use crate::host::{HostData, drop_from_table};
 use crate::stop::Stop;
+use crate::timers::Timers;
 
 /// One interface a line; the TypeScript side reads the same file.
 const TOOLCHAIN_IMPORTS: &str = include_str!("../../../sdk/wit/toolchain-imports.txt");
@@ -201,6 +202,11 @@ fn terminal(linker: &mut Linker<HostData>, name: &str, function: &str) -> Result
     linker.instance(name)?.func_wrap(function, |_: Store<'_>, (): ()| Ok((None::<Resource<Nothing>>,)))
 }
 
+/// The timers, and an instant past the call's own end: no timer of a dropped call waits longer.
+fn sleeper(store: &Store<'_>) -> (Timers, Instant) {
+    (store.data().timers.clone(), store.data().shared.deadline + Duration::from_secs(1))
+}
+
 fn poll(linker: &mut Linker<HostData>, name: &str) -> Result<()> {
     let mut i = linker.instance(name)?;
     drop_from_table::<Pollable>(&mut i, "pollable")?;
@@ -210,9 +216,9 @@ fn poll(linker: &mut Linker<HostData>, name: &str) -> Result<()> {
     i.func_wrap_async("[method]pollable.block", |store: Store<'_>, (p,): (Resource<Pollable>,)| {
         Box::new(async move {
             let at = store.data().table.get(&p)?.0;
-            let timers = store.data().timers.clone();
+            let (timers, last) = sleeper(&store);
             if let Some(at) = at {
-                timers.sleep_until(at).await;
+                timers.sleep_until(at.min(last)).await;
             }
             Ok(())
         })
@@ -224,9 +230,9 @@ fn poll(linker: &mut Linker<HostData>, name: &str) -> Result<()> {
             }
             let table = &store.data().table;
             let ats = list.iter().map(|p| Ok(table.get(p)?.0)).collect::<Result<Vec<Option<Instant>>>>()?;
-            let timers = store.data().timers.clone();
+            let (timers, last) = sleeper(&store);
             if let Some(first) = ats.iter().copied().min().flatten() {
-                timers.sleep_until(first).await;
+                timers.sleep_until(first.min(last)).await;
             }
             let now = Instant::now();
             let due = |at: &Option<Instant>| at.is_none_or(|at| at <= now);
