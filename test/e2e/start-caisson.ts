@@ -1,0 +1,136 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { call, operations } from "../../src/core/contract/index.ts";
+import type { ApiAddress } from "../../src/core/contract/index.ts";
+import type { PublicKey } from "../../src/core/trust/index.ts";
+import { newSigner } from "../fakes/releases.ts";
+import { Caisson } from "./caisson.ts";
+import type { Tenant } from "./caisson.ts";
+import { childrenOf } from "./children.ts";
+import { freePorts } from "./free-ports.ts";
+import { until } from "./until.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/apps/all-in-one.ts", import.meta.url));
+const ACTIONS = [
+  "key:manage",
+  "artifact:push",
+  "artifact:read",
+  "install:manage",
+  "install:read",
+  "verdict:read",
+  "execution:read",
+  "ext:call",
+];
+/** Who owns the names under which the tests publish. */
+const PUBLISHER = "acme";
+
+/**
+ * Starts the whole product as real processes in a folder of its own: tenants north and south, publisher acme of north
+ * with a trusted key. Stops them all, and removes the folder, when it is disposed of.
+ */
+export async function startCaisson(): Promise<Caisson> {
+  const root = await mkdtemp(join(tmpdir(), "cai-"));
+  const port = await freePorts();
+  const [data, runtime] = [join(root, "data"), join(root, "run")];
+  // The kernel stops it when this process ends, however that happens.
+  const supervisor = spawn("setpriv", ["--pdeathsig", "TERM", "--", process.execPath, MAIN], {
+    env: {
+      ...process.env,
+      CAISSON_DATA: data,
+      CAISSON_PORT: String(port),
+      CAISSON_RUNTIME: runtime,
+      CAISSON_SAMPLES: "off",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = outputOf(supervisor);
+  const stop = async () => {
+    await stopSupervisor(supervisor);
+    await rm(root, { recursive: true, force: true });
+  };
+  try {
+    await untilRunning(supervisor, output);
+    const operator = {
+      url: `http://127.0.0.1:${port}`,
+      key: (await readFile(join(data, "keys/operator.key"), "utf8")).trim(),
+    };
+    const [north, south] = [
+      await makeTenant(operator, "north"),
+      await makeTenant(operator, "south"),
+    ];
+    const signer = newSigner();
+    await call(operator, operations.publisherCreate, {
+      body: { name: PUBLISHER, tenant: north.id },
+    });
+    await trust(operator, signer.publicKey, {});
+    const pid = supervisor.pid ?? 0;
+    return new Caisson({ data, runtime, operator, north, south, signer, pid, output, stop });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+export interface TrustScope {
+  readonly publishers?: string[];
+  readonly doors?: string[];
+}
+
+/** Adds the key (or `pem`, which holds it) and gives it a scope: publisher acme at every door, unless told. */
+export async function trust(
+  operator: ApiAddress,
+  key: PublicKey,
+  { publishers = [PUBLISHER], doors = ["publish", "install", "load"] }: TrustScope,
+  pem = key.toPem(),
+): Promise<void> {
+  await call(operator, operations.trustAdd, { body: { pem } });
+  await call(operator, operations.trustScope, {
+    params: { spki: key.spkiDigest },
+    body: { publishers, kinds: ["extension"], doors },
+  });
+}
+
+async function makeTenant(operator: ApiAddress, name: string): Promise<Tenant> {
+  const { id } = await call(operator, operations.tenantCreate, { body: { name } });
+  const { key } = await call(operator, operations.keyCreate, {
+    params: { tenant: id },
+    body: { name: "test", actions: ACTIONS },
+  });
+  return { name, id, url: operator.url, key };
+}
+
+function outputOf(child: ChildProcess): () => string {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream
+      ?.setEncoding("utf8")
+      .on("data", (chunk: string) => (text = (text + chunk).slice(-200_000)));
+  return () => text;
+}
+
+async function untilRunning(supervisor: ChildProcess, output: () => string): Promise<void> {
+  await until(
+    "the start",
+    async () => {
+      if (supervisor.exitCode !== null) throw new Error(`caisson did not start: ${output()}`);
+      return output().includes("Ctrl-C stops everything") ? true : null;
+    },
+    250_000,
+  );
+}
+
+async function stopSupervisor(supervisor: ChildProcess): Promise<void> {
+  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
+  const gone = new Promise((resolve) => supervisor.once("exit", resolve));
+  const children = childrenOf(supervisor.pid ?? 0, "");
+  supervisor.kill("SIGTERM");
+  const kill = setTimeout(() => {
+    for (const pid of [supervisor.pid ?? 0, ...children]) process.kill(pid, "SIGKILL");
+  }, 20_000);
+  await gone;
+  clearTimeout(kill);
+}
