@@ -1,3 +1,4 @@
+import { claimsDoc } from "./generate-claims.ts";
 import { contractDoc, errorsDoc, openApiDoc } from "./generate-docs.ts";
 import { floorFiles } from "./generate-floors.ts";
 
@@ -5,6 +6,7 @@ import { floorFiles } from "./generate-floors.ts";
 export function generatedFiles(): Map<string, string> {
   return new Map([
     ...floorFiles(),
+    ["docs/claims.md", claimsDoc()],
     ["docs/errors.md", errorsDoc()],
     ["docs/contract.md", contractDoc()],
     ["openapi.json", openApiDoc()],

@@ -1,0 +1,13 @@
+import { callClaims } from "./claims/call-claims.ts";
+import { installClaims } from "./claims/install-claims.ts";
+import { loadClaims } from "./claims/load-claims.ts";
+import { publishClaims } from "./claims/publish-claims.ts";
+import type { Claim } from "./claims/claim.ts";
+
+/** Every security claim. A refusal that is not in this list counts as not built. */
+export const claims: readonly Claim[] = [
+  ...publishClaims,
+  ...installClaims,
+  ...loadClaims,
+  ...callClaims,
+];
