@@ -19,6 +19,7 @@ export default defineConfig({
           name: "process",
           include: ["test/{native,store,e2e,attack}/**/*.test.ts"],
           pool: "forks",
+          sequence: { groupOrder: 1 },
           maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 300_000,

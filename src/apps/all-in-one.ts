@@ -8,9 +8,8 @@ import { EnvReader, jsonLog, runtimeFolder } from "#platform";
 import type { Log } from "#platform";
 import { openDataFolder, StartError } from "./data-folder.ts";
 import { lockData } from "./data-lock.ts";
-import { startPostgres } from "./postgres-server.ts";
-import type { EmbeddedPostgres } from "./postgres-server.ts";
 import { provideSamples } from "./samples.ts";
+import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { welcome } from "./welcome.ts";
@@ -43,6 +42,8 @@ function readStartConfig(env: Readonly<Record<string, string | undefined>>): Sta
 async function main(): Promise<void> {
   if (process.argv.includes("--help")) return void process.stdout.write(HELP);
   const log = jsonLog("supervisor");
+  // From here on a signal stops in order, whatever step it meets.
+  const stopped = untilStopped();
   const config = readStartConfig(process.env);
   await openDataFolder(config.data);
   await using _lock = await lockData(config.data);
@@ -50,23 +51,31 @@ async function main(): Promise<void> {
   buildNative();
   const runtime = runtimeFolder(process.env, config.data);
   await mkdir(runtime, { recursive: true, mode: 0o700 });
-  const postgres = await startPostgres(
+  const postgres = new SupervisedPostgres(
     { data: join(config.data, "postgres"), socketFolder: runtime },
     log,
   );
   const processes = processesOf(config, runtime, log);
   try {
-    for (const child of processes) await child.start();
-    keepPostgres(postgres, log);
-    const samples = config.samples ? await provideSamples(config.data, config.port) : null;
-    process.stdout.write(welcome(config, samples));
-    await untilStopped();
+    await Promise.race([serve(config, postgres, processes), stopped]);
+    await stopped;
     process.stdout.write("caisson: stopping\n");
   } finally {
     for (const child of processes.toReversed()) await child.stop();
     await postgres.stop();
   }
   process.stdout.write("caisson: stopped\n");
+}
+
+async function serve(
+  config: StartConfig,
+  postgres: SupervisedPostgres,
+  processes: readonly SupervisedProcess[],
+): Promise<void> {
+  await postgres.start();
+  for (const child of processes) await child.start();
+  const samples = config.samples ? await provideSamples(config.data, config.port) : null;
+  process.stdout.write(welcome(config, samples));
 }
 
 function processesOf(config: StartConfig, runtime: string, log: Log): SupervisedProcess[] {
@@ -76,14 +85,6 @@ function processesOf(config: StartConfig, runtime: string, log: Log): Supervised
     new SupervisedProcess("runner", env, log),
     new SupervisedProcess("gateway", { ...env, CAISSON_PORT: String(config.port + 1) }, log),
   ];
-}
-
-/** Without its database nothing else is right: PostgreSQL gone means the whole start ends, and whoever runs it starts it again. */
-function keepPostgres(postgres: EmbeddedPostgres, log: Log): void {
-  postgres.child.once("exit", (code) => {
-    log.error("postgres.ended", { code });
-    process.kill(process.pid, "SIGTERM");
-  });
 }
 
 function buildNative(): void {

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "#contract";
 import {
@@ -9,7 +8,7 @@ import {
   runtimeFolder,
   systemClock,
 } from "#platform";
-import { GatewayServer, SandboxClient } from "#gateway";
+import { GatewayServer, SandboxLine } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -51,10 +50,13 @@ async function main(): Promise<void> {
     send: (batch) => line.post("/v1/edge/executions", batch),
     log,
   });
-  using sandbox = await connectSandbox(config.runtime);
+  using sandbox = new SandboxLine({
+    socketPath: join(config.runtime, "sandbox.sock"),
+    secretPath: join(config.runtime, "sandbox.secret"),
+  });
   const { server } = new GatewayServer({
     fresh: () => line.fresh(),
-    sandbox: () => sandbox,
+    sandbox: () => sandbox.client,
     record: (record) => spool.append(record),
     spoolOpen: () => spool.open,
     deadlineMs: config.deadlineMs,
@@ -70,15 +72,6 @@ async function main(): Promise<void> {
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), 5_000).unref();
   });
-}
-
-/** The runner writes the sandbox's boot secret beside its socket, both in the 0700 runtime folder. */
-async function connectSandbox(runtime: string): Promise<SandboxClient> {
-  const secret = Buffer.from(
-    (await readFile(join(runtime, "sandbox.secret"), "utf8")).trim(),
-    "hex",
-  );
-  return new SandboxClient({ socketPath: join(runtime, "sandbox.sock"), secret });
 }
 
 await main();

@@ -46,9 +46,21 @@ function codeOf(error: unknown): ErrorCode {
     return isErrorCode(error.code) ? error.code : "request.malformed";
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : 500;
   if (status === 413) return "request.too_large";
-  if (error instanceof Error && "code" in error && String(error.code) === "ECONNREFUSED")
-    return "store.unavailable";
+  if (isConnectionError(error)) return "store.unavailable";
   return typeof status === "number" && status >= 400 && status < 500
     ? "request.malformed"
     : "internal.error";
+}
+
+const CONNECTION_CODES: readonly string[] = [
+  "ECONNREFUSED",
+  "ENOENT",
+  "ECONNRESET",
+  "57P01",
+  "57P03",
+];
+
+/** The database is away (its socket is gone, or it is shutting down): try again, nothing of ours is broken. */
+function isConnectionError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && CONNECTION_CODES.includes(String(error.code));
 }
