@@ -12,7 +12,13 @@ export interface ExpectedSkip {
 export const expectedSkips: readonly ExpectedSkip[] = [
   {
     test: "the public test corpora are present",
-    reason: "the corpora are not part of the repository; put them at ../shared/corpora to run the conformance suites",
+    reason:
+      "the corpora are not part of the repository; put them at ../shared/corpora to run the conformance suites",
     when: () => !existsSync("../shared/corpora"),
+  },
+  {
+    test: "Debian's PostgreSQL 15 is present",
+    reason: "install it to run the store's suite on it too: apt-get install postgresql-15",
+    when: () => !existsSync("/usr/lib/postgresql/15/bin/postgres"),
   },
 ];

@@ -6,13 +6,22 @@ export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const skipped = tests.filter((test) => test.result().state === "skipped");
-    const unexpected = skipped.filter((test) => !expectedSkips.some((known) => known.test === test.fullName && known.when()));
-    for (const test of skipped) process.stdout.write(`${skipLine(test, unexpected.includes(test))}\n`);
+    const unexpected = skipped.filter(
+      (test) => !expectedSkips.some((known) => known.test === test.fullName && known.when()),
+    );
+    for (const test of skipped)
+      process.stdout.write(`${skipLine(test, unexpected.includes(test))}\n`);
     const passed = tests.filter((test) => test.result().state === "passed").length;
     const broken = modules.filter((module) => module.errors().length > 0).length + errors.length;
-    const failed = tests.filter((test) => test.result().state === "failed").length + broken + unexpected.length + (passed === 0 ? 1 : 0);
+    const failed =
+      tests.filter((test) => test.result().state === "failed").length +
+      broken +
+      unexpected.length +
+      (passed === 0 ? 1 : 0);
     if (failed > 0) process.exitCode = 1;
-    process.stdout.write(`${passed} passed, ${failed} failed, ${skipped.length - unexpected.length} skipped\n`);
+    process.stdout.write(
+      `${passed} passed, ${failed} failed, ${skipped.length - unexpected.length} skipped\n`,
+    );
   }
 }
 

@@ -16,7 +16,10 @@ export interface TestDatabase extends AsyncDisposable {
 export async function startTestDatabase(bin?: string): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), "cst-"));
   const place = { data: join(folder, "pg"), socketFolder: folder };
-  const server = await startPostgres(bin === undefined ? place : { ...place, bin }, jsonLog("test", () => {}));
+  const server = await startPostgres(
+    bin === undefined ? place : { ...place, bin },
+    jsonLog("test", () => {}),
+  );
   await migrate(server.owner);
   const store = openStore(server.app);
   return {
