@@ -18,6 +18,11 @@ column artifact.created_at timestamp with time zone not null
 column artifact.admitted_at timestamp with time zone
 column counter.name text not null
 column counter.value bigint not null
+column edge.id uuid not null
+column edge.kind text not null
+column edge.hash bytea not null
+column edge.created_at timestamp with time zone not null
+column edge.revoked_at timestamp with time zone
 column extension_execution_log.tenant_id uuid not null
 column extension_execution_log.id uuid not null
 column extension_execution_log.request_id text not null
@@ -125,6 +130,10 @@ constraint artifact CHECK ((state = ANY (ARRAY['pending'::text, 'admitted'::text
 constraint artifact FOREIGN KEY (verdict_id) REFERENCES verdict(id)
 constraint artifact PRIMARY KEY (content_hash)
 constraint counter PRIMARY KEY (name)
+constraint edge CHECK ((kind = ANY (ARRAY['gateway'::text, 'runner'::text])))
+constraint edge CHECK ((length(hash) = 32))
+constraint edge PRIMARY KEY (id)
+constraint edge UNIQUE (hash)
 constraint extension_execution_log CHECK ((outcome = ANY (ARRAY['open'::text, 'done'::text, 'refused'::text, 'trapped'::text, 'deadline'::text, 'cancelled'::text, 'lost'::text])))
 constraint extension_execution_log PRIMARY KEY (tenant_id, id)
 constraint extension_log PRIMARY KEY (tenant_id, execution_id, seq)
@@ -169,6 +178,8 @@ index CREATE UNIQUE INDEX api_key_pkey ON public.api_key USING btree (tenant_id,
 index CREATE UNIQUE INDEX artifact_one_per_version ON public.artifact USING btree (extension_id, version) WHERE (state = ANY (ARRAY['admitted'::text, 'revoked'::text]))
 index CREATE UNIQUE INDEX artifact_pkey ON public.artifact USING btree (content_hash)
 index CREATE UNIQUE INDEX counter_pkey ON public.counter USING btree (name)
+index CREATE UNIQUE INDEX edge_hash_key ON public.edge USING btree (hash)
+index CREATE UNIQUE INDEX edge_pkey ON public.edge USING btree (id)
 index CREATE INDEX execution_by_request ON public.extension_execution_log USING btree (tenant_id, request_id)
 index CREATE INDEX execution_by_time ON public.extension_execution_log USING btree (tenant_id, opened_at DESC)
 index CREATE UNIQUE INDEX extension_execution_log_pkey ON public.extension_execution_log USING btree (tenant_id, id)
