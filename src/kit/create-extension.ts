@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CONFIG_SCHEMA, NAME_PATTERN, WIT_VERSION } from "#contract";
+import { writeGuestTypes } from "./guest-types.ts";
 import { KitError } from "./kit-error.ts";
 
 const TEMPLATES = fileURLToPath(new URL("../../sdk/templates/", import.meta.url));
@@ -39,6 +40,7 @@ export async function createExtension(
     capabilities: template === "c" ? {} : { log: {} },
   };
   await writeFile(join(folder, "caisson.json"), `${JSON.stringify(config, null, 2)}\n`);
+  if (template === "typescript") await writeGuestTypes(folder, ["log"]);
   return (await readdir(folder, { recursive: true }))
     .filter((path) => path.includes("."))
     .toSorted();

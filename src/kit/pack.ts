@@ -13,6 +13,7 @@ import {
 import type { ExtensionConfig } from "#contract";
 import { fileURLToPath } from "node:url";
 import { buildComponent } from "./build-component.ts";
+import { writeGuestTypes } from "./guest-types.ts";
 import { KitError } from "./kit-error.ts";
 
 const TOOLCHAIN_IMPORTS = fileURLToPath(
@@ -37,6 +38,8 @@ export async function packFolder(folder: string): Promise<Packed> {
     );
   const configBytes = await readFile(path);
   const config = parseExtensionConfig(configBytes);
+  // An editor's types follow what caisson.json asks for now.
+  if (existsSync(join(folder, "tsconfig.json"))) await writeGuestTypes(folder, config.capabilities);
   const prebuilt = join(folder, config.component);
   const component = existsSync(prebuilt)
     ? await readFile(prebuilt)
