@@ -1,3 +1,4 @@
+import { unwatchFile, watchFile } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +12,7 @@ import {
   systemClock,
   writeFileDurably,
 } from "#platform";
+import type { Log } from "#platform";
 import { migrate, openStore } from "#store";
 import { openLog } from "#log";
 import { BlobStore, openKeys, TrustRoots } from "#registry";
@@ -20,6 +22,8 @@ import { enrolEdge, setOperatorKey } from "#tenants";
 import { developmentSecrets } from "./development-secrets.ts";
 import { untilStopped } from "./until-stopped.ts";
 
+const KEY_LOOK_MS = 250;
+const OPERATOR_KEY = /^csk_[A-Za-z0-9_-]{43}$/;
 const ORIGIN = "caisson.local/artifacts";
 const TOOLCHAIN_IMPORTS = fileURLToPath(
   new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
@@ -68,6 +72,7 @@ async function main(): Promise<void> {
   await using api = await startControlApi({ registry, log, logFolder }, config);
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
   await enrolDevelopment(config.data, registry, api.url);
+  using _key = followOperatorKey(config.data, registry, log);
   log.info("control.ready", { url: api.url });
   process.send?.({ ready: api.url });
   await untilStopped();
@@ -113,6 +118,22 @@ async function enrolDevelopment(data: string, registry: RegistryParts, url: stri
   await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
   await enrolEdge(registry.store, registry.clock, "gateway", secrets.gatewayToken);
   await enrolEdge(registry.store, registry.clock, "runner", secrets.runnerToken);
+}
+
+/** `operator reset-key` writes a new file: from then on only the new key is the operator's. */
+function followOperatorKey(data: string, registry: RegistryParts, log: Log): Disposable {
+  const path = join(data, "keys/operator.key");
+  const take = async () => {
+    const key = (await readFile(path, "utf8")).trim();
+    if (!OPERATOR_KEY.test(key)) return log.error("operator.key.malformed", { path });
+    await setOperatorKey(registry.store, registry.clock, key);
+    log.info("operator.key.taken", {});
+  };
+  const onChange = () => {
+    take().catch((error: unknown) => log.error("operator.key.unread", { reason: String(error) }));
+  };
+  watchFile(path, { interval: KEY_LOOK_MS }, onChange);
+  return { [Symbol.dispose]: () => unwatchFile(path, onChange) };
 }
 
 await main();
