@@ -40,6 +40,8 @@ impl From<caisson_frames::FrameError> for Fault {
 
 pub struct Server {
     pub engine: Engine,
+    /// Asked before the lockdown: the filter has no geteuid.
+    own_uid: rustix::process::Uid,
     pub lockdown: u8,
     pub secret: Option<[u8; 32]>,
     pub loads: HashMap<u32, LoadState>,
@@ -71,6 +73,7 @@ impl Server {
         epoll::add(&epoll, &parent, epoll::EventData::new_u64(PARENT), epoll::EventFlags::IN)?;
         Ok(Server {
             engine,
+            own_uid: rustix::process::geteuid(),
             lockdown: 0,
             secret: None,
             loads: HashMap::new(),
@@ -150,7 +153,7 @@ impl Server {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         while let Ok(socket) = rustix::net::accept_with(&self.listener, flags) {
             let known = rustix::net::sockopt::socket_peercred(&socket)
-                .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid());
+                .is_ok_and(|peer| peer.uid.is_root() || peer.uid == self.own_uid);
             if !known || self.conns.len() >= MAX_CONNECTIONS {
                 continue;
             }
