@@ -226,8 +226,11 @@ async function outcome(accepted: string, work: Promise<unknown>): Promise<string
   }
 }
 
+/** A call without an answer for so long has hung. */
+const ANSWER_MS = 20_000;
+
 export function send(port: number, target: string, init: CallInit): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const sent = request(
       {
         host: "127.0.0.1",
@@ -239,14 +242,20 @@ export function send(port: number, target: string, init: CallInit): Promise<Answ
       (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", reject);
+        response.on("error", (error) =>
+          resolve({ status: 0, code: "connection.ended", body: String(error) }),
+        );
         response.on("end", () => {
           const body = Buffer.concat(chunks).toString("utf8");
           resolve({ status: response.statusCode ?? 0, code: codeOf(body), body });
         });
       },
     );
-    sent.on("error", reject);
+    // A server that ends the connection has answered, too.
+    sent.on("error", (error) =>
+      resolve({ status: 0, code: "connection.ended", body: String(error) }),
+    );
+    sent.setTimeout(ANSWER_MS, () => sent.destroy(new Error("no answer")));
     sent.end(init.body);
   });
 }

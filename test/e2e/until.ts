@@ -14,3 +14,18 @@ export async function until<T>(
   }
   throw new Error(`waited ${withinMs} ms for ${what}`);
 }
+
+const SETTLE_MS = 5_000;
+
+/** Asks until the answer is `settled`, or for a while: what was answered last, for the test to judge. */
+export async function lastAnswer<T>(
+  ask: () => Promise<T>,
+  settled: (answer: T) => boolean,
+): Promise<T> {
+  const end = Date.now() + SETTLE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (settled(answer) || Date.now() > end) return answer;
+    await pause(EVERY_MS);
+  }
+}

@@ -28,6 +28,7 @@ const SECRET = /^(?:Bearer )?(csk_[A-Za-z0-9_-]{43})$/;
 /** Node answers 431 above this by itself; ours is counted below and answered with 413. */
 const NODE_HEADER_BYTES = 64 * 1_024;
 const HEADERS_MS = 10_000;
+const LINGER_MS = 1_000;
 
 /** Public traffic of extensions: `/api/ext/[extensionId]/[[...path]]`. */
 export class GatewayServer {
@@ -134,8 +135,19 @@ export function refuse(
     ...retry,
     ...close,
   });
-  response.end(request.method === "HEAD" ? undefined : body);
-  if (!request.complete) request.resume();
+  if (request.complete || request.method === "HEAD") response.end(body);
+  else endAfterBody(request, response, body);
+}
+
+/** A client that is still sending would lose the answer with a connection closed under it: it gets a moment to finish. */
+function endAfterBody(request: IncomingMessage, response: ServerResponse, body: string): void {
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  request.once("end", end).once("close", end).resume();
 }
 
 function sendHealth(response: ServerResponse, ready: boolean): void {
