@@ -6,6 +6,7 @@ import {
   addBlob,
   findManifest,
   hasBlob,
+  isAdmittedBlob,
   listReferrers,
   listTags,
   putManifest,
@@ -294,9 +295,12 @@ async function getBlob(
 ): Promise<FastifyReply> {
   const reader = await readable(parts, request);
   const digest = parseDigest("file", request.params.reference);
-  const size = (await hasBlob(parts.registry.store, reader.repository, digest))
-    ? await parts.registry.blobs.size(digest)
-    : null;
+  const shown =
+    reader.seesPending || (await isAdmittedBlob(parts.registry.store, reader.repository, digest));
+  const size =
+    shown && (await hasBlob(parts.registry.store, reader.repository, digest))
+      ? await parts.registry.blobs.size(digest)
+      : null;
   if (size === null) throw new RegistryError("blob.unknown", "cannot find that blob");
   reply
     .header("content-type", "application/octet-stream")

@@ -14,6 +14,7 @@ export {
   addBlob,
   findManifest,
   hasBlob,
+  isAdmittedBlob,
   listReferrers,
   listTags,
   putManifest,

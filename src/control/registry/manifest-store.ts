@@ -1,5 +1,5 @@
 import { digestOf, ObjectReader, parseStrictJson } from "#trust";
-import type { JsonObject, JsonValue, ManifestDigest } from "#trust";
+import type { FileDigest, JsonObject, JsonValue, ManifestDigest } from "#trust";
 import { EMPTY_MEDIA_TYPE, INDEX_MEDIA_TYPE, limits, MANIFEST_MEDIA_TYPE } from "#contract";
 import type { Clock } from "#platform";
 import type { Store, Tx } from "#store";
@@ -274,6 +274,32 @@ export async function hasBlob(store: Store, repository: string, digest: string):
       .select("digest")
       .where("repository", "=", repository)
       .where("digest", "=", digest)
+      .executeTakeFirst(),
+  );
+  return row !== undefined;
+}
+
+/** Whether an admitted manifest of the repository, or one that refers to it, names the blob. */
+export async function isAdmittedBlob(
+  store: Store,
+  repository: string,
+  digest: FileDigest,
+): Promise<boolean> {
+  const row = await store.asSystem((tx) =>
+    tx
+      .selectFrom("manifest")
+      .innerJoin("artifact", (on) =>
+        on.on((eb) =>
+          eb("artifact.content_hash", "=", eb.fn.coalesce("manifest.subject", "manifest.digest")),
+        ),
+      )
+      .select("manifest.digest")
+      .where("manifest.repository", "=", repository)
+      .where("artifact.state", "=", "admitted")
+      .where((eb) => {
+        const text = eb.fn<string>("convert_from", ["manifest.bytes", eb.val("UTF8")]);
+        return eb(eb.fn<number>("strpos", [text, eb.val(digest)]), ">", 0);
+      })
       .executeTakeFirst(),
   );
   return row !== undefined;
