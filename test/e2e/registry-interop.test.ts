@@ -101,35 +101,36 @@ async function fetchBlob(
   });
 }
 
-// The one skip that a machine without Go may have; the tests below say nothing there.
+// Without Go this is the one skip: the tests of the two clients are not there at all.
 test("oras and crane are present", ({ skip }) => skip(!havePeers(), "Go is not installed"));
 
-test.runIf(havePeers())(
-  "oras pushes a layout with its referrer; the publish door admits it",
-  async () => {
-    const { artifact, folder } = await laidOut("by-oras");
-    const pushed = await peer("oras", [
-      "cp",
-      "-r",
-      "--from-oci-layout",
-      `${folder}:1.0.0`,
-      at(artifact),
-      "--to-plain-http",
-      "--to-username",
-      "anyone",
-      "--to-password",
-      caisson.north.key,
-    ]);
-    expect(pushed).toMatchObject({ exit: 0 });
-    const { key } = caisson.north;
-    const found = await oras(key, "discover", "--format", "json", at(artifact));
-    expect(found.out).toContain(BUNDLE_TYPE);
-    expect(found.out).toContain(artifact.referrerDigest);
-    expect(await caisson.judge(artifact, "1.0.0")).toBe("admitted");
-  },
-);
+function withPeers(name: string, body: () => Promise<void>): void {
+  if (havePeers()) test(name, body);
+}
 
-test.runIf(havePeers())("oras pulls what it pushed, byte for byte, and lists the tag", async () => {
+withPeers("oras pushes a layout with its referrer; the publish door admits it", async () => {
+  const { artifact, folder } = await laidOut("by-oras");
+  const pushed = await peer("oras", [
+    "cp",
+    "-r",
+    "--from-oci-layout",
+    `${folder}:1.0.0`,
+    at(artifact),
+    "--to-plain-http",
+    "--to-username",
+    "anyone",
+    "--to-password",
+    caisson.north.key,
+  ]);
+  expect(pushed).toMatchObject({ exit: 0 });
+  const { key } = caisson.north;
+  const found = await oras(key, "discover", "--format", "json", at(artifact));
+  expect(found.out).toContain(BUNDLE_TYPE);
+  expect(found.out).toContain(artifact.referrerDigest);
+  expect(await caisson.judge(artifact, "1.0.0")).toBe("admitted");
+});
+
+withPeers("oras pulls what it pushed, byte for byte, and lists the tag", async () => {
   const { artifact } = await laidOut("oras-pulls");
   expect(await caisson.publish(artifact)).toBe("admitted");
   const { key } = caisson.south;
@@ -156,7 +157,7 @@ test.runIf(havePeers())("oras pulls what it pushed, byte for byte, and lists the
   }
 });
 
-test.runIf(havePeers())("oras pushes a blob by itself and pulls it by digest", async () => {
+withPeers("oras pushes a blob by itself and pulls it by digest", async () => {
   const { artifact } = await laidOut("oras-blob");
   const file = join(home, "blob.bin");
   await writeFile(file, Buffer.alloc(100_000, 7));
@@ -179,7 +180,7 @@ test.runIf(havePeers())("oras pushes a blob by itself and pulls it by digest", a
   expect(await readFile(out)).toEqual(await readFile(file));
 });
 
-test.runIf(havePeers())("crane pushes by POST, PATCH and PUT; digest and tags agree", async () => {
+withPeers("crane pushes by POST, PATCH and PUT; digest and tags agree", async () => {
   const { artifact, folder } = await laidOut("by-crane");
   // crane takes a layout with one manifest; the referrer follows by its own push.
   const pushed = await crane(caisson.north.key, "push", await oneManifest(folder), at(artifact));
@@ -192,7 +193,7 @@ test.runIf(havePeers())("crane pushes by POST, PATCH and PUT; digest and tags ag
   expect(await caisson.publish(artifact)).toBe("admitted");
 });
 
-test.runIf(havePeers())("crane pulls an admitted artifact as a layout", async () => {
+withPeers("crane pulls an admitted artifact as a layout", async () => {
   const { artifact } = await laidOut("crane-pulls");
   expect(await caisson.publish(artifact)).toBe("admitted");
   const out = join(home, "crane-out");
@@ -202,7 +203,7 @@ test.runIf(havePeers())("crane pulls an admitted artifact as a layout", async ()
   expect(manifest).toEqual(Buffer.from(artifact.manifest));
 });
 
-test.runIf(havePeers())("without a key oras and crane neither push nor pull", async () => {
+withPeers("without a key oras and crane neither push nor pull", async () => {
   const { artifact, folder } = await laidOut("anonymous");
   expect(await caisson.publish(artifact)).toBe("admitted");
   for (const ran of [
@@ -218,7 +219,7 @@ test.runIf(havePeers())("without a key oras and crane neither push nor pull", as
   });
 });
 
-test.runIf(havePeers())("another tenant's key pushes nothing under a publisher", async () => {
+withPeers("another tenant's key pushes nothing under a publisher", async () => {
   const { artifact, folder } = await laidOut("foreign-push");
   const layout = await oneManifest(folder);
   const refused = await crane(caisson.south.key, "push", layout, at(artifact));
@@ -227,28 +228,25 @@ test.runIf(havePeers())("another tenant's key pushes nothing under a publisher",
   expect(await crane(caisson.north.key, "push", layout, at(artifact))).toMatchObject({ exit: 0 });
 });
 
-test.runIf(havePeers())(
-  "a pending artifact is unseen by another tenant until published",
-  async () => {
-    const { artifact, folder } = await laidOut("pending");
-    const layout = await oneManifest(folder);
-    expect(await crane(caisson.north.key, "push", layout, at(artifact))).toMatchObject({ exit: 0 });
-    const { key } = caisson.south;
-    const early = await oras(key, "manifest", "fetch", at(artifact));
-    expect(early.exit).not.toBe(0);
-    expect(early.err).toMatch(/not found/i);
-    expect((await crane(key, "ls", at(artifact).replace(/:[^:]*$/, ""))).exit).not.toBe(0);
-    expect(await oras(caisson.north.key, "manifest", "fetch", at(artifact))).toMatchObject({
-      exit: 0,
-    });
-    for (const digest of artifact.blobs.keys())
-      expect((await fetchBlob(artifact, digest, caisson.south)).status).toBe(404);
-    expect(await caisson.publish(artifact)).toBe("admitted");
-    expect(await oras(key, "manifest", "fetch", at(artifact))).toMatchObject({ exit: 0 });
-    for (const digest of artifact.blobs.keys())
-      expect((await fetchBlob(artifact, digest, caisson.south)).status).toBe(200);
-  },
-);
+withPeers("a pending artifact is unseen by another tenant until published", async () => {
+  const { artifact, folder } = await laidOut("pending");
+  const layout = await oneManifest(folder);
+  expect(await crane(caisson.north.key, "push", layout, at(artifact))).toMatchObject({ exit: 0 });
+  const { key } = caisson.south;
+  const early = await oras(key, "manifest", "fetch", at(artifact));
+  expect(early.exit).not.toBe(0);
+  expect(early.err).toMatch(/not found/i);
+  expect((await crane(key, "ls", at(artifact).replace(/:[^:]*$/, ""))).exit).not.toBe(0);
+  expect(await oras(caisson.north.key, "manifest", "fetch", at(artifact))).toMatchObject({
+    exit: 0,
+  });
+  for (const digest of artifact.blobs.keys())
+    expect((await fetchBlob(artifact, digest, caisson.south)).status).toBe(404);
+  expect(await caisson.publish(artifact)).toBe("admitted");
+  expect(await oras(key, "manifest", "fetch", at(artifact))).toMatchObject({ exit: 0 });
+  for (const digest of artifact.blobs.keys())
+    expect((await fetchBlob(artifact, digest, caisson.south)).status).toBe(200);
+});
 
 test("a blob is served by ranges, and a range past its end is refused", async () => {
   const { artifact } = await laidOut("ranges");
