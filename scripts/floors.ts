@@ -18,6 +18,7 @@ export type DomainName =
   | "platform"
   | "store"
   | "log"
+  | "audit"
   | "tenants"
   | "executions"
   | "registry"
@@ -48,6 +49,12 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
     sees: ["trust", "contract", "platform"],
     packages: [],
   },
+  audit: {
+    folder: "src/control/audit",
+    floor: 5,
+    sees: ["trust", "contract", "platform", "store", "log"],
+    packages: [],
+  },
   tenants: {
     folder: "src/control/tenants",
     floor: 6,
@@ -63,13 +70,13 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   registry: {
     folder: "src/control/registry",
     floor: 7,
-    sees: [...core, "store", "log", "tenants"],
+    sees: [...core, "store", "log", "audit", "tenants"],
     packages: ["kysely"],
   },
   api: {
     folder: "src/control/api",
     floor: 8,
-    sees: [...core, "store", "log", "tenants", "executions", "registry"],
+    sees: [...core, "store", "log", "audit", "tenants", "executions", "registry"],
     packages: ["fastify"],
   },
   link: { folder: "src/edge/link", floor: 3, sees: [...core], packages: [] },
@@ -89,6 +96,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       ...core,
       "store",
       "log",
+      "audit",
       "tenants",
       "executions",
       "registry",

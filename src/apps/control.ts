@@ -15,7 +15,9 @@ import {
 import type { Log } from "#platform";
 import { migrate, openStore } from "#store";
 import { openLog } from "#log";
-import { BlobStore, openKeys, TrustRoots } from "#registry";
+import { openAudit } from "#audit";
+import { sweepLogs } from "#executions";
+import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
 import { enrolEdge, setOperatorKey } from "#tenants";
@@ -25,6 +27,8 @@ import { untilStopped } from "./until-stopped.ts";
 const KEY_LOOK_MS = 250;
 const OPERATOR_KEY = /^csk_[A-Za-z0-9_-]{43}$/;
 const ORIGIN = "caisson.local/artifacts";
+const AUDIT_ORIGIN = "caisson.local/audit";
+const SWEEP_MS = 3_600_000;
 const TOOLCHAIN_IMPORTS = fileURLToPath(
   new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
 );
@@ -68,10 +72,22 @@ async function main(): Promise<void> {
     signer: keys.artifactLog,
     dedup: true,
   });
-  const registry = await openRegistry(config, keys, store, artifactLog);
+  const auditFolder = join(config.data, "logs/audit");
+  await using auditLog = await openLog({
+    dir: auditFolder,
+    origin: AUDIT_ORIGIN,
+    signer: keys.auditLog,
+  });
+  const audit = openAudit({ store, clock: systemClock, log: auditLog });
+  const registry = await openRegistry(config, keys, { store, log: artifactLog, audit });
   await using api = await startControlApi({ registry, log, logFolder }, config);
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
+  await writeFileDurably(
+    `${auditFolder}.vkey`,
+    `${noteSigner(AUDIT_ORIGIN, keys.auditLog).verifierKey}\n`,
+  );
   await enrolDevelopment(config.data, registry, api.url);
+  using _sweep = sweepRegularly(registry, log);
   using _key = followOperatorKey(config.data, registry, log);
   log.info("control.ready", { url: api.url });
   process.send?.({ ready: api.url });
@@ -81,8 +97,7 @@ async function main(): Promise<void> {
 async function openRegistry(
   config: ControlConfig,
   keys: ControlKeys,
-  store: RegistryParts["store"],
-  log: RegistryParts["log"],
+  { store, log, audit }: Pick<RegistryParts, "store" | "log" | "audit">,
 ): Promise<RegistryParts> {
   const logKey = logKeyOf(
     noteSigner(ORIGIN, keys.artifactLog).verifierKey,
@@ -103,6 +118,7 @@ async function openRegistry(
     }),
     log,
     logKey,
+    audit,
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
   };
 }
@@ -120,12 +136,31 @@ async function enrolDevelopment(data: string, registry: RegistryParts, url: stri
   await enrolEdge(registry.store, registry.clock, "runner", secrets.runnerToken);
 }
 
+/** Guest log lines past their time, and pushes that nobody asked the publish door about. */
+function sweepRegularly(registry: RegistryParts, log: Log): Disposable {
+  const sweep = () => {
+    Promise.all([sweepLogs(registry.store, registry.clock.now()), sweepPending(registry)]).catch(
+      (error: unknown) => log.error("sweep.failed", { reason: String(error) }),
+    );
+  };
+  const timer = setInterval(sweep, SWEEP_MS);
+  sweep();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 /** `operator reset-key` writes a new file: from then on only the new key is the operator's. */
 function followOperatorKey(data: string, registry: RegistryParts, log: Log): Disposable {
   const path = join(data, "keys/operator.key");
   const take = async () => {
     const key = (await readFile(path, "utf8")).trim();
     if (!OPERATOR_KEY.test(key)) return log.error("operator.key.malformed", { path });
+    await registry.audit.record({
+      kind: "operator-key.set",
+      by: "system",
+      tenant: null,
+      subject: "operator",
+      detail: "",
+    });
     await setOperatorKey(registry.store, registry.clock, key);
     log.info("operator.key.taken", {});
   };

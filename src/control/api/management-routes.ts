@@ -1,3 +1,5 @@
+import { digestOf } from "#trust";
+import type { AuditEvent } from "#audit";
 import type { FastifyInstance } from "fastify";
 import { operations } from "#contract";
 import type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "#contract";
@@ -37,6 +39,13 @@ interface Call<O extends Operation> {
   readonly principal: Principal | null;
   /** Throws unless the principal may do this operation's action to the resource. */
   readonly may: (resource: Resource) => Principal;
+  /** Writes the audit record of a change; durable before the change is made. */
+  readonly audit: (
+    kind: AuditEvent["kind"],
+    tenant: string | null,
+    subject: string,
+    detail: string,
+  ) => Promise<void>;
 }
 
 type Handler<O extends Operation> = (call: Call<O>) => Promise<ReplyOf<O>>;
@@ -53,15 +62,16 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
     const { kind, id, tenant, actions } = may({ tenant: principal?.tenant ?? null });
     return { kind, id, tenant, actions: [...actions] };
   });
-  serve(operations.tenantCreate, async ({ body, may }) => {
+  serve(operations.tenantCreate, async ({ body, may, audit }) => {
     may({ tenant: null });
+    await audit("tenant.created", null, body.name, "");
     return tenantView(await createTenant(store, clock, body.name));
   });
   serve(operations.tenantList, async ({ may }) => {
     may({ tenant: null });
     return { items: (await listTenants(store)).map(tenantView) };
   });
-  serve(operations.keyCreate, async ({ params, body, may }) => {
+  serve(operations.keyCreate, async ({ params, body, may, audit }) => {
     const principal = may({ tenant: params.tenant });
     const tenant = await findTenant(store, params.tenant);
     const more =
@@ -73,6 +83,7 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
         "auth.forbidden",
         `cannot give ${more.join(", ")}: this key does not have it`,
       );
+    await audit("key.created", tenant.id, body.name, body.actions.join(" "));
     const made = await createApiKey(store, clock, tenant.id, body);
     await lines.changed();
     return made;
@@ -83,8 +94,9 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
       items: (await listApiKeys(store, (await findTenant(store, params.tenant)).id)).map(keyView),
     };
   });
-  serve(operations.keyRevoke, async ({ params, may }) => {
+  serve(operations.keyRevoke, async ({ params, may, audit }) => {
     may({ tenant: params.tenant });
+    await audit("key.revoked", params.tenant, params.key, "");
     const revoked = await revokeApiKey(
       store,
       clock,
@@ -94,8 +106,9 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
     await lines.changed();
     return keyView(revoked);
   });
-  serve(operations.publisherCreate, async ({ body, may }) => {
+  serve(operations.publisherCreate, async ({ body, may, audit }) => {
     may({ tenant: null });
+    await audit("publisher.created", body.tenant, body.name, "");
     await createPublisher(store, clock, body.name, (await findTenant(store, body.tenant)).id);
     return body;
   });
@@ -112,12 +125,14 @@ function serveTrust(serve: Serve, { registry, lines }: RouteParts): void {
     may({ tenant: null });
     return { version: registry.trust.root.version, items: registry.trust.views.map(anchorView) };
   });
-  serve(operations.trustAdd, async ({ body, may }) => {
+  serve(operations.trustAdd, async ({ body, may, audit }) => {
     may({ tenant: null });
+    await audit("anchor.added", null, digestOf("document", Buffer.from(body.pem)), "");
     return { items: (await registry.trust.add(body.pem)).map(anchorView) };
   });
-  serve(operations.trustScope, async ({ params, body, may }) => {
+  serve(operations.trustScope, async ({ params, body, may, audit }) => {
     may({ tenant: null });
+    await audit("anchor.scoped", null, params.spki, body.publishers.join(" "));
     const view = await registry.trust.scope(params.spki, body);
     lines.trustChanged();
     return anchorView(view);
@@ -126,8 +141,10 @@ function serveTrust(serve: Serve, { registry, lines }: RouteParts): void {
 
 function serveArtifacts(serve: Serve, { registry }: RouteParts): void {
   serve(operations.publish, async ({ body, may }) => {
-    may({ tenant: await publisherOwner(registry.store, body.extension.split(".")[0] ?? "") });
-    const { contentHash, verdict } = await publishArtifact(registry, body);
+    const principal = may({
+      tenant: await publisherOwner(registry.store, body.extension.split(".")[0] ?? ""),
+    });
+    const { contentHash, verdict } = await publishArtifact(registry, body, nameOf(principal));
     const artifact = (await listArtifacts(registry.store, body.extension)).find(
       (row) => row.contentHash === contentHash,
     );
@@ -143,9 +160,9 @@ function serveArtifacts(serve: Serve, { registry }: RouteParts): void {
 
 function serveInstalls(serve: Serve, { registry, lines }: RouteParts): void {
   serve(operations.install, async ({ params, body, may }) => {
-    may({ tenant: params.tenant });
+    const principal = may({ tenant: params.tenant });
     const tenant = await findTenant(registry.store, params.tenant);
-    const { verdict } = await installExtension(registry, tenant.id, body);
+    const { verdict } = await installExtension(registry, tenant.id, body, nameOf(principal));
     await lines.changed();
     return {
       install: await findInstall(registry, tenant.id, body.extension),
@@ -166,8 +183,9 @@ function serveInstalls(serve: Serve, { registry, lines }: RouteParts): void {
       params.extension,
     );
   });
-  serve(operations.uninstall, async ({ params, may }) => {
+  serve(operations.uninstall, async ({ params, may, audit }) => {
     may({ tenant: params.tenant });
+    await audit("install.removed", params.tenant, params.extension, "");
     await uninstallExtension(
       registry,
       (await findTenant(registry.store, params.tenant)).id,
@@ -244,12 +262,16 @@ function serveOperation<O extends Operation>(
         requireMay(principal, operation.action ?? "", resource);
         return principal;
       };
+      const audit: Call<O>["audit"] = async (kind, tenant, subject, detail) => {
+        const by = principal === null ? "nobody" : nameOf(principal);
+        await registry.audit.record({ kind, by, tenant, subject, detail });
+      };
       // Fastify has just checked all three against the operation's own schemas.
       const input = { params: request.params, query: request.query, body: request.body } as Pick<
         Call<O>,
         "params" | "query" | "body"
       >;
-      return reply.send(await handler({ ...input, principal, may }));
+      return reply.send(await handler({ ...input, principal, may, audit }));
     },
   });
 }
@@ -295,4 +317,8 @@ function verdictView(verdict: Verdict) {
     at,
     reasons: reasons.map((reason) => ({ ...reason, children: [...reason.children] })),
   };
+}
+
+function nameOf(principal: Principal): string {
+  return `${principal.kind} ${principal.id}`;
 }

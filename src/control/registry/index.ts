@@ -24,5 +24,6 @@ export type { StoredManifest } from "./manifest-store.ts";
 export { publishArtifact } from "./publish-door.ts";
 export { RefusedError, RegistryError } from "./registry-error.ts";
 export type { RegistryParts } from "./registry-parts.ts";
+export { sweepPending } from "./sweep-pending.ts";
 export { TrustRoots } from "./trust-roots.ts";
 export { findVerdict } from "./verdict-store.ts";

@@ -26,7 +26,7 @@ import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { verdictInputs } from "./publish-door.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
-import { recordVerdict } from "./verdict-store.ts";
+import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 const GRANT_VALID_MS = 365 * 24 * 3_600_000;
 
@@ -53,9 +53,11 @@ export async function installExtension(
   parts: RegistryParts,
   tenant: Id<"tenant">,
   request: InstallRequest,
+  by: string,
 ): Promise<{ verdict: Verdict; verdictId: string }> {
   const situation = await findSituation(parts, tenant, request);
   const { verdict, artifact } = await judge(parts, situation, request);
+  await auditVerdict(parts.audit, verdict, by, tenant);
   if (verdict.outcome !== "allow" || artifact === null) {
     await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, tenant));
     throw new RefusedError(

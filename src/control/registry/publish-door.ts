@@ -38,7 +38,7 @@ import { measureArtifact } from "./measured-artifact.ts";
 import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
-import { recordVerdict } from "./verdict-store.ts";
+import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 export interface PublishRequest {
   /** Attacker-controlled, as all of it. */
@@ -61,6 +61,7 @@ export interface Published {
 export async function publishArtifact(
   parts: RegistryParts,
   request: PublishRequest,
+  by: string,
 ): Promise<Published> {
   const wanted = parseWanted(request);
   const manifest = await findManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
@@ -70,6 +71,7 @@ export async function publishArtifact(
       `cannot publish ${wanted.digest}: it was not pushed to ${repositoryOf(wanted.name)}`,
     );
   const judged = await judge(parts, wanted, manifest.bytes);
+  await auditVerdict(parts.audit, judged.verdict, by, null);
   if (judged.verdict.outcome !== "allow" || judged.release === null)
     return refuse(parts, wanted, judged.verdict);
   if (judged.standing) return admittedBefore(parts, wanted.digest, judged.verdict);

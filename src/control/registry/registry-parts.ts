@@ -1,5 +1,6 @@
 import type { LogKey } from "#trust";
 import type { Clock } from "#platform";
+import type { Audit } from "#audit";
 import type { TileLog } from "#log";
 import type { Store } from "#store";
 import type { BlobStore } from "./blob-store.ts";
@@ -15,6 +16,7 @@ export interface RegistryParts {
   readonly trust: TrustRoots;
   readonly log: Pick<TileLog, "append">;
   readonly logKey: LogKey;
+  readonly audit: Audit;
   /** `package:interface` names that toolchains import (sdk/wit/toolchain-imports.txt). */
   readonly toolchainImports: ReadonlySet<string>;
 }

@@ -1,5 +1,6 @@
 import { openEnvelope, parseEnvelope, serializeEnvelope, signEnvelope } from "#trust";
 import type { Signer } from "#trust";
+import type { Audit } from "#audit";
 import { verdictBytes, verdictId } from "#policy";
 import type { Verdict } from "#policy";
 import type { Store, Tx } from "#store";
@@ -30,6 +31,18 @@ export async function recordVerdict(
     .onConflict((on) => on.column("id").doNothing())
     .execute();
   return id;
+}
+
+/** A verdict's leaf of the audit log; written before anything is admitted on it. */
+export async function auditVerdict(
+  audit: Audit,
+  verdict: Verdict,
+  by: string,
+  tenant: string | null,
+): Promise<void> {
+  const { door, outcome, subject } = verdict;
+  const detail = `${door} ${outcome} ${verdictId(verdict)}`;
+  await audit.record({ kind: "verdict", by, tenant, subject, detail });
 }
 
 export interface KeptVerdict {

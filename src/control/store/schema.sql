@@ -16,6 +16,11 @@ column artifact.sbom_reference text
 column artifact.verdict_id text
 column artifact.created_at timestamp with time zone not null
 column artifact.admitted_at timestamp with time zone
+column audit_record.leaf bytea not null
+column audit_record.log_index bigint not null
+column audit_record.salt bytea not null
+column audit_record.record bytea not null
+column audit_record.created_at timestamp with time zone not null
 column counter.name text not null
 column counter.value bigint not null
 column edge.id uuid not null
@@ -129,6 +134,9 @@ constraint artifact CHECK ((content_hash ~ '^sha256:[a-f0-9]{64}$'::text))
 constraint artifact CHECK ((state = ANY (ARRAY['pending'::text, 'admitted'::text, 'invalid'::text, 'revoked'::text])))
 constraint artifact FOREIGN KEY (verdict_id) REFERENCES verdict(id)
 constraint artifact PRIMARY KEY (content_hash)
+constraint audit_record CHECK ((length(leaf) = 32))
+constraint audit_record CHECK ((length(salt) = 32))
+constraint audit_record PRIMARY KEY (leaf)
 constraint counter PRIMARY KEY (name)
 constraint edge CHECK ((kind = ANY (ARRAY['gateway'::text, 'runner'::text])))
 constraint edge CHECK ((length(hash) = 32))
@@ -177,6 +185,7 @@ index CREATE UNIQUE INDEX api_key_hash_key ON public.api_key USING btree (hash)
 index CREATE UNIQUE INDEX api_key_pkey ON public.api_key USING btree (tenant_id, id)
 index CREATE UNIQUE INDEX artifact_one_per_version ON public.artifact USING btree (extension_id, version) WHERE (state = ANY (ARRAY['admitted'::text, 'revoked'::text]))
 index CREATE UNIQUE INDEX artifact_pkey ON public.artifact USING btree (content_hash)
+index CREATE UNIQUE INDEX audit_record_pkey ON public.audit_record USING btree (leaf)
 index CREATE UNIQUE INDEX counter_pkey ON public.counter USING btree (name)
 index CREATE UNIQUE INDEX edge_hash_key ON public.edge USING btree (hash)
 index CREATE UNIQUE INDEX edge_pkey ON public.edge USING btree (id)

@@ -110,6 +110,13 @@ export interface Tables {
     message: string;
     at: Date;
   };
+  audit_record: {
+    leaf: Buffer;
+    log_index: BigInt8;
+    salt: Buffer;
+    record: Buffer;
+    created_at: Date;
+  };
   counter: { name: string; value: BigInt8 };
 }
 

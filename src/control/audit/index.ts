@@ -1,0 +1,2 @@
+export type { Audit, AuditEvent } from "./audit.ts";
+export { openAudit } from "./audit.ts";
