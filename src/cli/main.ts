@@ -11,6 +11,13 @@ import { tenantCommands } from "./tenant-commands.ts";
 
 const USAGE = 2;
 const OURS = 6;
+/** Codes that only the command line has: what it was told is wrong, or nobody answered. */
+const OWN_EXITS: Readonly<Record<string, number>> = {
+  usage: USAGE,
+  "profile.missing": USAGE,
+  "file.unreadable": USAGE,
+  "control.unreachable": 5,
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("caisson")
@@ -44,7 +51,7 @@ function explainFailure(error: unknown, json: boolean): number {
       `${[`caisson: ${printable(message)} [${code}]`, ...reasonTree(reasons, "  ")].join("\n")}\n`,
     );
   if (isErrorCode(code)) return errors[code].exit;
-  return error instanceof CodedError ? 1 : OURS;
+  return error instanceof CodedError ? (OWN_EXITS[code] ?? 1) : OURS;
 }
 
 process.exitCode = await main(process.argv.slice(2));
