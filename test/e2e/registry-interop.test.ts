@@ -73,7 +73,7 @@ function host(): string {
   return new URL(caisson.operator.url).host;
 }
 
-function at(artifact: SignedArtifact, reference = artifact.config.version): string {
+function at(artifact: SignedArtifact, reference: string = artifact.config.version): string {
   const { publisher, name } = artifact.config;
   return `${host()}/${publisher}/${name}${reference.includes(":") ? "@" : ":"}${reference}`;
 }
