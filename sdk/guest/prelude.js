@@ -1,26 +1,31 @@
 // Put before every TypeScript extension: a snapshot freezes the engine's generator, so each instance draws a seed of its own on first use.
-import { getRandomBytes, getRandomU64 } from "wasi:random/random@0.2.0";
+import { getRandomBytes } from "wasi:random/random@0.2.0";
 
 let state = 0n;
 const MASK = (1n << 64n) - 1n;
 
 /** xorshift64* (Vigna 2016); not for secrets: use crypto.getRandomValues. */
 Math.random = function random() {
-  if (state === 0n) state = getRandomU64() | 1n;
+  if (state === 0n) state = seed();
   state ^= state >> 12n;
   state = (state ^ (state << 25n)) & MASK;
   state ^= state >> 27n;
   return Number(((state * 2685821657736338717n) & MASK) >> 11n) / 2 ** 53;
 };
 
+/** 64 random bits, never zero. By bytes: the toolchain hands a u64 over as a number, which holds only 53 bits of it. */
+function seed() {
+  return new DataView(getRandomBytes(8).slice().buffer).getBigUint64(0) | 1n;
+}
+
 globalThis.crypto = {
   getRandomValues(view) {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    bytes.set(getRandomBytes(BigInt(bytes.length)));
+    bytes.set(getRandomBytes(bytes.length));
     return view;
   },
   randomUUID() {
-    const bytes = getRandomBytes(16n);
+    const bytes = getRandomBytes(16);
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
