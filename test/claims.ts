@@ -1,7 +1,10 @@
+import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
+import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
+import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
 
 /** Every security claim. A refusal that is not in this list counts as not built. */
@@ -10,4 +13,7 @@ export const claims: readonly Claim[] = [
   ...installClaims,
   ...loadClaims,
   ...callClaims,
+  ...guestClaims,
+  ...snapshotClaims,
+  ...apiClaims,
 ];

@@ -92,6 +92,11 @@ export class Caisson implements AsyncDisposable {
     return signPacked(packed, signer, new Date());
   }
 
+  /** Pushes as the publisher's own tenant. */
+  async push(artifact: SignedArtifact): Promise<void> {
+    await pushArtifact(this.north, artifact);
+  }
+
   /** Pushes and asks the publish door: "admitted", or "refused: " and every code. */
   async publish(
     artifact: SignedArtifact,

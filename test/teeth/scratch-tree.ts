@@ -5,10 +5,10 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { SourceEdit } from "../claims/claim.ts";
@@ -23,8 +23,9 @@ export class ScratchTree implements Disposable {
       encoding: "utf8",
       maxBuffer: 64 * 1_048_576,
     });
-    for (const path of listed.split("\0").filter((file) => existsSync(join(clone, file)))) {
-      if (path === "") continue;
+    const isFile = (path: string) =>
+      statSync(join(clone, path), { throwIfNoEntry: false })?.isFile();
+    for (const path of listed.split("\0").filter(isFile)) {
       mkdirSync(dirname(join(this.root, path)), { recursive: true });
       cpSync(join(clone, path), join(this.root, path));
     }
