@@ -126,10 +126,17 @@ export class ExtensionCall implements CallSink {
   onResult(result: CallResult): void {
     const { code, outcome } = callEnd(result);
     const final = this.#refusal ?? code;
-    this.#finish(final, this.#refusal === null ? outcome : "refused", result.usage);
+    // The record keeps the sandbox's own, finer code: which limit or trap it was.
+    const recorded = this.#refusal ?? (result.code === "" ? code : result.code);
+    this.#finish(final, this.#refusal === null ? outcome : "refused", result.usage, recorded);
   }
 
-  #finish(code: ErrorCode | "", outcome: ExecutionOutcome, usage: CallUsage): void {
+  #finish(
+    code: ErrorCode | "",
+    outcome: ExecutionOutcome,
+    usage: CallUsage,
+    recorded: string = code,
+  ): void {
     this.#ended = true;
     const { request, response, id, slot } = this.#parts;
     slot.release();
@@ -137,7 +144,7 @@ export class ExtensionCall implements CallSink {
       this.#status = errors[code].http;
       refuse(request, response, id, code);
     } else if (!response.writableEnded) response.destroy(); // half an answer is no answer
-    this.#record(code, outcome, usage);
+    this.#record(recorded, outcome, usage);
   }
 
   #record(code: string, outcome: ExecutionOutcome, usage: CallUsage): void {
