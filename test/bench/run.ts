@@ -1,0 +1,160 @@
+import { cpus, loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { until } from "../e2e/until.ts";
+import { LOAD_CORE, startBench, supervisorOf } from "./contenders.ts";
+import type { Bench, Contender } from "./contenders.ts";
+import { rowOf } from "./figures.ts";
+import type { Pair, Row } from "./figures.ts";
+import { coldFirstAnswer, secondStart } from "./first-answers.ts";
+import { generatorName, load } from "./load.ts";
+import { watchForeign } from "./processes.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+const PLAN = options.quick
+  ? { rounds: 3, seconds: 2, starts: 2, isolate: false }
+  : { rounds: 7, seconds: 3, starts: 5, isolate: true };
+const CONNECTIONS = 32;
+/** More of it makes a round noisy (runner-and-gateway.md, protocol). */
+const QUIET_CORES = 0.05;
+
+interface Sample {
+  readonly rps: number;
+  /** µs per request. */
+  readonly http: number;
+  readonly guests: number;
+}
+
+interface Round {
+  readonly node: Sample;
+  readonly tiny: Sample;
+  readonly js: Sample;
+  readonly instance: Sample;
+  readonly isolate: Sample | null;
+  readonly foreign: number;
+}
+
+async function measure({ url, key, cpu }: Contender, seconds = PLAN.seconds): Promise<Sample> {
+  const before = cpu();
+  const { requests, rps } = await load(url, key, {
+    seconds,
+    connections: CONNECTIONS,
+    core: LOAD_CORE,
+  });
+  const after = cpu();
+  return {
+    rps,
+    http: (after.http - before.http) / requests,
+    guests: (after.guests - before.guests) / requests,
+  };
+}
+
+/** Everybody once, one after the other: what disturbs the machine for longer than a few seconds disturbs both sides of a ratio. */
+async function playRound(bench: Bench): Promise<Round> {
+  const foreign = watchForeign();
+  const node = await measure(bench.node);
+  const tiny = await measure(bench.tiny);
+  const instance = await measure(bench.instance);
+  const js = await measure(bench.js);
+  const isolate = PLAN.isolate ? await measure(bench.isolate, 2) : null;
+  return { node, tiny, instance, js, isolate, foreign: foreign() };
+}
+
+function loadRows(rounds: readonly Round[]): Row[] {
+  const row = (id: string, unit: string, pair: (round: Round) => Pair) =>
+    rowOf(id, unit, rounds.map(pair));
+  const rows = [
+    row("gateway.tiny.rps.vs-node", "requests/s", ({ tiny, node }) => ({
+      ours: tiny.rps,
+      peer: node.rps,
+    })),
+    row("gateway.tiny.rps.vs-workerd", "requests/s", ({ tiny, instance }) => ({
+      ours: tiny.rps,
+      peer: instance.rps,
+    })),
+    row("gateway.tiny.cpu.vs-workerd", "µs CPU/request", ({ tiny, instance }) => ({
+      ours: tiny.http + tiny.guests,
+      peer: instance.http,
+    })),
+    row("runner.tiny.cpu", "µs CPU/request", ({ tiny, node }) => ({
+      ours: tiny.guests,
+      peer: node.http,
+    })),
+    row("runner.js.cpu", "µs CPU/request", ({ js, node }) => ({
+      ours: js.guests,
+      peer: node.http,
+    })),
+  ];
+  if (!PLAN.isolate) return rows;
+  const isolate = (round: Round) => ({ ours: round.js.rps, peer: round.isolate?.rps ?? NaN });
+  return [...rows, row("gateway.js.rps.vs-workerd-isolate", "requests/s", isolate)];
+}
+
+async function coldRow(bench: Bench): Promise<Row> {
+  const pairs: Pair[] = [];
+  for (let round = 0; round < PLAN.rounds; round++)
+    pairs.push(await coldFirstAnswer(bench.caisson, round));
+  return rowOf("runner.cold.first-answer", "ms", pairs);
+}
+
+async function startRow({ caisson }: Bench): Promise<Row> {
+  const pairs: Pair[] = [];
+  const supervisor = supervisorOf(caisson);
+  let stop = () => stopFirst(supervisor);
+  for (let round = 0; round < PLAN.starts; round++) {
+    const started = await secondStart(caisson, stop);
+    pairs.push(started);
+    stop = started.stop;
+  }
+  await stop();
+  return rowOf("start.second.first-answer", "ms", pairs);
+}
+
+async function stopFirst(pid: number): Promise<void> {
+  process.kill(pid, "SIGTERM");
+  await until("the first instance to end", async () => (isThere(pid) ? null : true));
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function say(text: string): void {
+  process.stderr.write(`bench: ${text}\n`);
+}
+
+async function main(): Promise<void> {
+  say(`starting Caisson, Node and workerd; load by ${generatorName()}`);
+  await using bench = await startBench();
+  const rounds: Round[] = [];
+  for (let number = 1; number <= PLAN.rounds; number++) {
+    const round = await playRound(bench);
+    rounds.push(round);
+    say(`round ${number} of ${PLAN.rounds}; others used ${round.foreign.toFixed(2)} cores`);
+  }
+  const rows = [...loadRows(rounds), await coldRow(bench), await startRow(bench)];
+  const quiet = rounds.filter(({ foreign }) => foreign <= QUIET_CORES).length;
+  print(rows, quiet);
+}
+
+function print(rows: readonly Row[], quiet: number): void {
+  if (options.json) return rows.forEach((row) => process.stdout.write(`${JSON.stringify(row)}\n`));
+  for (const { id, ours, peer, ratio, unit, rounds, spread } of rows)
+    process.stdout.write(
+      `${id.padEnd(36)} ${String(ours).padStart(8)} ÷ ${String(peer).padStart(8)} = ${String(ratio).padEnd(7)} (${spread.join(" … ")})  ${unit}, ${rounds} rounds\n`,
+    );
+  process.stdout.write(
+    `${cpus().length} cores (${cpus()[0]?.model ?? "?"}), load average ${loadavg()[0]?.toFixed(1)}, quiet rounds ${quiet} of ${PLAN.rounds}, c=${CONNECTIONS}, load by ${generatorName()}\n`,
+  );
+}
+
+await main();
