@@ -16,7 +16,7 @@ export interface Evidence {
 /** All bundles of an artifact, oldest first: the publisher's own, then the one with the log entry. */
 async function bundlesOf(caisson: Caisson, artifact: SignedArtifact): Promise<Evidence[]> {
   const { publisher, name } = artifact.config;
-  const at = (path: string) => read(caisson, `/v2/${publisher}/${name}${path}`);
+  const at = (path: string) => caisson.fetchRegistry(`/v2/${publisher}/${name}${path}`);
   const index = json<{ manifests: { digest: string }[] }>(
     await at(`/referrers/${artifact.digest}`),
   );
@@ -39,14 +39,6 @@ export async function completedBundle(
   return newest;
 }
 
-async function read(caisson: Caisson, path: string): Promise<Uint8Array> {
-  const response = await fetch(new URL(path, caisson.operator.url), {
-    headers: { authorization: `Bearer ${caisson.operator.key}` },
-  });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
 function json<T>(bytes: Uint8Array): T {
   return JSON.parse(Buffer.from(bytes).toString()) as T; // written by control
 }
@@ -64,7 +56,7 @@ export async function replaceEvidence(
 /** Whoever holds a runner's disk: what it would fetch from control lies there already. */
 export async function plantInRunner(
   caisson: Caisson,
-  kind: "blob" | "manifest",
+  kind: "blob" | "manifest" | "referrers",
   digest: string,
   bytes: Uint8Array,
 ): Promise<void> {

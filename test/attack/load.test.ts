@@ -10,7 +10,8 @@ import type { Caisson, ExtensionParts } from "../e2e/caisson.ts";
 import { startCaisson, trust } from "../e2e/start-caisson.ts";
 import { newSigner } from "../fakes/releases.ts";
 import { buildFiles, completedBundle, evidenceAttacks, plantInRunner } from "./evidence.ts";
-import { flip, partsOf, replaceText } from "./forge.ts";
+import { cosignBundle } from "./cosign-bundle.ts";
+import { bundleOf, flip, partsOf, replaceText, signAs } from "./forge.ts";
 
 let caisson: Caisson;
 beforeAll(async () => {
@@ -135,6 +136,73 @@ test("load refuses a release that is in no log [LOAD-UNLOGGED]", async () => {
 
 test("load accepts a release with its log entry [LOAD-UNLOGGED twin]", async () => {
   expect(await loadWith("unlogged-accepted", none)).toBe("ready");
+});
+
+/** Puts one bundle in the place of all others that the runner would fetch. */
+async function loadSigned(
+  name: string,
+  bundle: (artifact: SignedArtifact) => Uint8Array,
+): Promise<string> {
+  const artifact = await published({ name });
+  const { digest } = await completedBundle(caisson, artifact);
+  await plantInRunner(caisson, "blob", digest, bundle(artifact));
+  return caisson.install(caisson.north, `acme.${name}`);
+}
+
+/** The runner finds these referrers. */
+async function loadReferred(name: string, keep: boolean): Promise<string> {
+  const { digest } = await published({ name });
+  const mediaType = "application/vnd.oci.image.index.v1+json";
+  const path = `/v2/acme/${name}/referrers/${digest}`;
+  const index = await caisson.fetchRegistry(path);
+  const none = new TextEncoder().encode(
+    JSON.stringify({ schemaVersion: 2, mediaType, manifests: [] }),
+  );
+  await plantInRunner(caisson, "referrers", digest, keep ? index : none);
+  return caisson.install(caisson.north, `acme.${name}`);
+}
+
+test("load refuses a release without a bundle [LOAD-UNSIGNED]", async () => {
+  expect(await loadReferred("unsigned-refused", false)).toEqual(refusedWith("signature.missing"));
+});
+
+test("load accepts a release with its bundle [LOAD-UNSIGNED twin]", async () => {
+  expect(await loadReferred("unsigned-accepted", true)).toBe("ready");
+});
+
+test("load refuses a signature by a key that the trust root does not hold [LOAD-UNKNOWN-KEY]", async () => {
+  const said = await loadSigned("unknown-refused", (artifact) =>
+    bundleOf(signAs(artifact, newSigner(), {})),
+  );
+  expect(said).toEqual(refusedWith("signer.unknown"));
+});
+
+test("load accepts the publisher's own signature [LOAD-UNKNOWN-KEY twin]", async () => {
+  expect(await loadWith("unknown-accepted", none)).toBe("ready");
+});
+
+test("load refuses a signature moved to another name or version [LOAD-MOVED]", async () => {
+  for (const change of [{ name: "elsewhere" }, { version: "0.9.0" }]) {
+    const said = await loadSigned(`moved-refused-${Object.keys(change).join("")}`, (artifact) =>
+      bundleOf(signAs(artifact, caisson.signer, change)),
+    );
+    expect(said).toEqual(refusedWith("statement.mismatch"));
+  }
+});
+
+test("load accepts a signature for this name and version [LOAD-MOVED twin]", async () => {
+  expect(await loadWith("moved-accepted", none)).toBe("ready");
+});
+
+test("load refuses a plain cosign signature of the manifest [LOAD-COSIGN]", async () => {
+  const said = await loadSigned("cosign-refused", ({ manifest }) =>
+    cosignBundle(manifest, caisson.signer),
+  );
+  expect(said).toEqual(refusedWith("statement.type"));
+});
+
+test("load accepts a logged release statement by the same key [LOAD-COSIGN twin]", async () => {
+  expect(await loadWith("cosign-accepted", none)).toBe("ready");
 });
 
 /** Publishes under a key with every door, then changes its doors. */

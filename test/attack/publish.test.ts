@@ -227,6 +227,21 @@ async function other(name: string): Promise<SignedArtifact> {
   return caisson.sign(await pack({ name, limits: { deadlineMs: 999 } }));
 }
 
+/** "moved", or what the registry said. */
+async function moveTag(artifact: SignedArtifact): Promise<string> {
+  return pushArtifact(caisson.north, artifact).then(() => "moved", String);
+}
+
+test("the registry moves no tag that names an admitted version [PUSH-TAG]", async () => {
+  expect(await caisson.publish(await signed("fixed-tag"))).toBe("admitted");
+  expect(await moveTag(await other("fixed-tag"))).toContain("409");
+});
+
+test("the registry moves a tag that names no admitted version yet [PUSH-TAG twin]", async () => {
+  await pushArtifact(caisson.north, await signed("loose-tag"));
+  expect(await moveTag(await other("loose-tag"))).toBe("moved");
+});
+
 test("publish refuses other bytes under an admitted version [PUBLISH-VERSION]", async () => {
   expect(await caisson.publish(await signed("version-refused"))).toBe("admitted");
   const forged = await other("version-refused");

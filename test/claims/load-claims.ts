@@ -1,13 +1,16 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
 import {
+  bindingTooth,
   checkpointTooth,
   entryTeeth,
+  firstAnchorTooth,
   inclusionTooth,
   logRequiredTooth,
   scopeTooth,
   signatureTooth,
   subjectTooth,
+  windowTooth,
 } from "./core-teeth.ts";
 
 const DOOR = "src/edge/runner/load-door.ts";
@@ -15,6 +18,11 @@ const BUILDS = "src/edge/runner/build-store.ts";
 const DISK = "someone who can write the runner's cache, or answers for control";
 const BUILD_DISK = "someone who can write the runner's build store, without its MAC key";
 const common = { door: "load", tests: "test/attack/load.test.ts" } as const;
+const releaseTooth = edit(
+  "src/core/policy/judge-load.ts",
+  "releaseReason(facts.release), // stops: bytes without",
+  "// stops: bytes without",
+);
 const mac = edit(
   BUILDS,
   "if (mac.length !== wanted.length || !timingSafeEqual(mac, wanted))",
@@ -132,5 +140,52 @@ export const loadClaims: readonly Claim[] = [
     sentence: "The build of one component is not run for another.",
     attacker: "someone who can rename files of the runner's build store, their MACs good",
     tooth: [edit(BUILDS, "if (claim.component !== component)", "if (claim === null)")],
+  },
+  {
+    ...common,
+    id: "LOAD-UNSIGNED",
+    sentence: "A release without a bundle is not run.",
+    attacker: DISK,
+    tooth: [releaseTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-UNKNOWN-KEY",
+    sentence: "A release signed by a key that the trust root does not hold is not run.",
+    attacker: DISK,
+    tooth: [firstAnchorTooth, signatureTooth, logRequiredTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-MOVED",
+    sentence: "A signature for one name and version runs no other name or version.",
+    attacker: DISK,
+    tooth: [bindingTooth, logRequiredTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-COSIGN",
+    sentence: "A plain cosign signature of the manifest, by a trusted key, runs nothing.",
+    attacker: DISK,
+    tooth: [releaseTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-WINDOW",
+    sentence: "A release whose signer is past its dates is not loaded when a runner starts.",
+    attacker: "the holder of a key whose dates have ended",
+    notClaimed: "What is loaded already when the dates end goes on running.",
+    tests: "test/attack/load-key.test.ts",
+    tooth: [windowTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-GRANT",
+    sentence: "A grant wider than the signed config is not run, whoever signed the grant.",
+    attacker: "someone who holds control's state key and no publisher's key",
+    tests: "test/attack/load-key.test.ts",
+    tooth: [
+      edit("src/core/policy/judge-load.ts", "if (wider.length > 0)", "if (wider.length < 0)"),
+    ],
   },
 ];

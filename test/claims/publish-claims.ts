@@ -135,4 +135,17 @@ export const publishClaims: readonly Claim[] = [
     attacker: PUBLISHER,
     tooth: [edit(JUDGE, "if (unaskedImports.length > 0)", "if (unaskedImports.length < 0)")],
   },
+  {
+    ...common,
+    id: "PUSH-TAG",
+    sentence: "A tag that names an admitted version never moves.",
+    attacker: "someone with push rights who moves a tag after it was judged",
+    tooth: [
+      edit(
+        "src/control/registry/manifest-store.ts",
+        "if (standing !== undefined && standing.content_hash !== digest)",
+        "if (standing?.content_hash === digest && tag === null)",
+      ),
+    ],
+  },
 ];

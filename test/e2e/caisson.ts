@@ -163,6 +163,15 @@ export class Caisson implements AsyncDisposable {
     });
   }
 
+  /** What the registry gives the operator under a path. */
+  async fetchRegistry(path: string): Promise<Uint8Array> {
+    const response = await fetch(new URL(path, this.operator.url), {
+      headers: { authorization: `Bearer ${this.operator.key}` },
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
   /** A client on control's database, as whoever holds its disk has one. */
   async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
     const client = new pg.Client({

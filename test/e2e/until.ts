@@ -21,8 +21,9 @@ const SETTLE_MS = 5_000;
 export async function lastAnswer<T>(
   ask: () => Promise<T>,
   settled: (answer: T) => boolean,
+  withinMs = SETTLE_MS,
 ): Promise<T> {
-  const end = Date.now() + SETTLE_MS;
+  const end = Date.now() + withinMs;
   for (;;) {
     const answer = await ask();
     if (settled(answer) || Date.now() > end) return answer;

@@ -22,7 +22,7 @@ export async function buildMutated(clone: string, claims: readonly Claim[]): Pro
   const once = edits.filter(
     (one, i) => edits.findIndex(({ file, find }) => file === one.file && find === one.find) === i,
   );
-  return tree.with(once, async () => {
+  return await tree.with(once, async () => {
     const target = join(cache, "target");
     for (const name of EXECUTABLES) {
       const args = ["build", "--profile", "fast", "--locked", "-j2", "-p", name];
