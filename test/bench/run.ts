@@ -38,14 +38,14 @@ interface Round {
   readonly foreign: number;
 }
 
-async function measure({ url, key, cpu }: Contender, seconds = PLAN.seconds): Promise<Sample> {
-  const before = cpu();
-  const { requests, rps } = await load(url, key, {
+async function measure(contender: Contender, seconds = PLAN.seconds): Promise<Sample> {
+  const before = contender.cpu();
+  const { requests, rps } = await load(contender.url, contender.key, {
     seconds,
     connections: CONNECTIONS,
     core: LOAD_CORE,
   });
-  const after = cpu();
+  const after = contender.cpu();
   return {
     rps,
     http: (after.http - before.http) / requests,

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { Snapshot } from "#contract";
@@ -106,7 +106,7 @@ function keyOf(table: RoutingTable, request: IncomingMessage) {
   const secret =
     typeof given === "string" && given.length < 100 ? SECRET.exec(given)?.[1] : undefined;
   if (secret === undefined) return null;
-  return table.keyByHash(createHash("sha256").update(secret).digest("hex")) ?? null;
+  return table.keyByHash(hash("sha256", secret, "hex")) ?? null;
 }
 
 function declaredTooLarge(request: IncomingMessage): boolean {

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { close, fdatasync, openSync, writeSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "#platform";
@@ -100,8 +100,9 @@ class FileSpool implements Spool {
 
   #roll(): void {
     if (this.#fd === null) return;
-    fdatasyncSync(this.#fd);
-    closeSync(this.#fd);
+    const fd = this.#fd;
+    // Off this thread, where calls are answered; the segment is sent all the same, and removed when control has it.
+    fdatasync(fd, () => close(fd));
     this.#waiting.push(segmentName(this.#segment));
     this.#fd = null;
     this.#size = 0;
