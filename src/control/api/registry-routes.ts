@@ -1,9 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { canonicalJson, parseDigest } from "#trust";
-import type { FileDigest } from "#trust";
-import { EMPTY_MEDIA_TYPE, INDEX_MEDIA_TYPE, limits, parseRepository } from "#contract";
+import { EMPTY_MEDIA_TYPE, INDEX_MEDIA_TYPE, limits } from "#contract";
 import {
-  addBlob,
   findManifest,
   hasBlob,
   isAdmittedBlob,
@@ -13,31 +11,19 @@ import {
   readManifest,
   RegistryError,
 } from "#registry";
-import type { Principal } from "#policy";
-import { authorize } from "#policy";
-import { publisherOwner } from "#tenants";
-import { ApiRefusal, problemOf } from "./api-error.ts";
-import { authenticate, requireMay } from "./authenticate.ts";
+import { problemOf } from "./api-error.ts";
+import { authenticate } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 
-interface RepositoryParams {
-  readonly publisher: string;
-  readonly name: string;
-  readonly reference: string;
-  readonly upload: string;
-}
-type RepositoryRequest = FastifyRequest<{
-  Params: RepositoryParams;
-  Querystring: {
-    digest?: string;
-    mount?: string;
-    from?: string;
-    artifactType?: string;
-    n?: string;
-    last?: string;
-  };
-}>;
-
+import { isVisible, pushable, readable } from "./repository-access.ts";
+import type { RepositoryParams, RepositoryRequest } from "./repository-access.ts";
+import {
+  appendUpload,
+  beginUpload,
+  cancelUpload,
+  finishUpload,
+  uploadStatus,
+} from "./registry-uploads.ts";
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const CODES: Readonly<Record<string, string>> = {
   "auth.required": "UNAUTHORIZED",
@@ -114,58 +100,6 @@ function sendOciError(error: unknown, request: FastifyRequest, reply: FastifyRep
       { code, message: body.detail, detail: { code: body.code, requestId: body.requestId } },
     ],
   });
-}
-
-/** The repository, for a principal that may push there. Everybody else is refused, whether it exists or not. */
-async function pushable(parts: RouteParts, request: RepositoryRequest): Promise<string> {
-  const { principal, repository, owner } = await situation(parts, request);
-  requireMay(principal, "artifact:push", { tenant: owner });
-  return repository;
-}
-
-/** Where pending artifacts are readable too. */
-interface Reader {
-  readonly repository: string;
-  readonly seesPending: boolean;
-}
-
-async function readable(parts: RouteParts, request: RepositoryRequest): Promise<Reader> {
-  const { principal, repository, owner } = await situation(parts, request);
-  const seesPending = authorize(principal, "artifact:push", { tenant: owner });
-  if (!seesPending && !authorize(principal, "artifact:read", { tenant: owner }))
-    throw new ApiRefusal("auth.forbidden", "cannot read this repository with this key");
-  return { repository, seesPending: seesPending || principal.kind === "edge" };
-}
-
-async function situation(
-  parts: RouteParts,
-  request: RepositoryRequest,
-): Promise<{ principal: Principal; repository: string; owner: string | null }> {
-  const principal = await authenticate(parts.registry.store, request);
-  const { publisher, name } = request.params;
-  const repository = `${publisher}/${name}`;
-  if (parseRepository(repository) === null)
-    throw new RegistryError("artifact.unknown", "cannot find that repository");
-  return { principal, repository, owner: await publisherOwner(parts.registry.store, publisher) };
-}
-
-/** Admitted versions and what refers to them are seen by all; pending ones by those who may push there. */
-async function isVisible(
-  parts: RouteParts,
-  reader: Reader,
-  digest: string,
-  subject: string | null,
-): Promise<boolean> {
-  if (reader.seesPending) return true;
-  const row = await parts.registry.store.asSystem((tx) =>
-    tx
-      .selectFrom("artifact")
-      .select("content_hash")
-      .where("content_hash", "in", [digest, subject ?? digest])
-      .where("state", "=", "admitted")
-      .executeTakeFirst(),
-  );
-  return row !== undefined;
 }
 
 async function getManifest(
@@ -326,139 +260,4 @@ function rangeOf(
   const start = Number(match[1]);
   const end = match[2] === "" ? size - 1 : Math.min(Number(match[2]), size - 1);
   return start <= end && start < size ? { start, end } : "invalid";
-}
-
-async function beginUpload(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const repository = await pushable(parts, request);
-  const { mount, from, digest } = request.query;
-  if (
-    mount !== undefined &&
-    from !== undefined &&
-    (await mountBlob(parts, request, repository, mount, from))
-  )
-    return created(reply, repository, parseDigest("file", mount));
-  const upload = await parts.registry.blobs.beginUpload();
-  if (digest === undefined) return uploadReply(reply.status(202), repository, upload, 0);
-  await parts.registry.blobs.append(upload, request.raw);
-  return storeUpload(parts, reply, repository, upload, digest);
-}
-
-/** A blob is mounted only from a repository that the same principal may push to. */
-async function mountBlob(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  repository: string,
-  mount: string,
-  from: string,
-): Promise<boolean> {
-  const source = parseRepository(from);
-  if (source === null) return false;
-  const principal = await authenticate(parts.registry.store, request);
-  if (
-    !authorize(principal, "artifact:push", {
-      tenant: await publisherOwner(parts.registry.store, source.publisher),
-    })
-  )
-    return false;
-  const digest = parseDigest("file", mount);
-  const size = (await hasBlob(parts.registry.store, from, digest))
-    ? await parts.registry.blobs.size(digest)
-    : null;
-  if (size === null) return false;
-  await addBlob(parts.registry.store, parts.registry.clock, repository, digest, size);
-  return true;
-}
-
-function uploadReply(
-  reply: FastifyReply,
-  repository: string,
-  upload: string,
-  size: number,
-): FastifyReply {
-  return reply
-    .header("location", `/v2/${repository}/blobs/uploads/${upload}`)
-    .header("range", `0-${Math.max(size - 1, 0)}`)
-    .header("docker-upload-uuid", upload)
-    .send();
-}
-
-async function uploadStatus(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const repository = await pushable(parts, request);
-  return uploadReply(
-    reply.status(204),
-    repository,
-    request.params.upload,
-    await parts.registry.blobs.uploadSize(request.params.upload),
-  );
-}
-
-async function appendUpload(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const repository = await pushable(parts, request);
-  const { upload } = request.params;
-  const start = /^(\d{1,15})-\d{1,15}$/.exec(request.headers["content-range"] ?? "");
-  if (start !== null && Number(start[1]) !== (await parts.registry.blobs.uploadSize(upload)))
-    throw new RegistryError(
-      "upload.range",
-      "cannot take the chunk: it does not follow the last one",
-    );
-  return uploadReply(
-    reply.status(202),
-    repository,
-    upload,
-    await parts.registry.blobs.append(upload, request.raw),
-  );
-}
-
-async function finishUpload(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const repository = await pushable(parts, request);
-  await parts.registry.blobs.append(request.params.upload, request.raw);
-  return storeUpload(parts, reply, repository, request.params.upload, request.query.digest ?? "");
-}
-
-async function storeUpload(
-  parts: RouteParts,
-  reply: FastifyReply,
-  repository: string,
-  upload: string,
-  wanted: string,
-): Promise<FastifyReply> {
-  const size = await parts.registry.blobs.uploadSize(upload);
-  const digest = await parts.registry.blobs.finish(upload, wanted);
-  await addBlob(parts.registry.store, parts.registry.clock, repository, digest, size);
-  return created(reply, repository, digest);
-}
-
-function created(reply: FastifyReply, repository: string, digest: FileDigest): FastifyReply {
-  return reply
-    .status(201)
-    .header("location", `/v2/${repository}/blobs/${digest}`)
-    .header("docker-content-digest", digest)
-    .send();
-}
-
-async function cancelUpload(
-  parts: RouteParts,
-  request: RepositoryRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  await pushable(parts, request);
-  await parts.registry.blobs.uploadSize(request.params.upload);
-  await parts.registry.blobs.cancel(request.params.upload);
-  return reply.status(204).send();
 }

@@ -180,7 +180,7 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
       .where("revoked_at", "is", null)
       .orderBy("id")
       .execute();
-    const rows = await tx
+    const granted = await tx
       .selectFrom("install_grant")
       .innerJoin("install", (join) =>
         join
@@ -200,6 +200,8 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
       .where("install.state", "in", ["building", "ready", "failed"])
       .orderBy("install_grant.id")
       .execute();
+    // A grant whose time is over serves nothing any more; the others go on.
+    const rows = granted.filter((row) => isLive(parts, row.document));
     return {
       epoch,
       keys: keys.map((key) => ({
@@ -221,6 +223,15 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
       greatestAgeMs: limits.snapshotAgeMs.value,
     };
   });
+}
+
+function isLive(parts: RegistryParts, document: Uint8Array): boolean {
+  try {
+    openGrant(document, parts.keys.state.publicKey, parts.clock.now());
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function snapshotInstall(

@@ -1,5 +1,5 @@
 import { CodedError, digestOf } from "#trust";
-import type { TrustRoot } from "#trust";
+import type { OpenedDocument, TrustRoot } from "#trust";
 import {
   capabilityBits,
   grantHandle,
@@ -70,12 +70,23 @@ export class GrantKeeper {
   async #apply(snapshot: Snapshot, trustRoot: TrustRoot): Promise<void> {
     const wanted = new Set<string>();
     for (const { document, building } of snapshot.grants) {
-      const opened = openGrant(document, this.#parts.stateKey, this.#parts.clock.now()); // stops: a grant that control did not sign
+      const opened = this.#open(document);
+      if (opened === null) continue;
       const handle = grantHandle(opened);
       wanted.add(handleHex(handle));
       await this.#provide(opened.body, handle, opened.expiresAt, trustRoot, building);
     }
     for (const [text, held] of this.#held) if (!wanted.has(text)) await this.#withdraw(text, held);
+  }
+
+  /** Null for a grant that control did not sign or whose time is over: it runs nowhere, the others do. */
+  #open(document: Uint8Array): OpenedDocument<Grant> | null {
+    try {
+      return openGrant(document, this.#parts.stateKey, this.#parts.clock.now());
+    } catch (error) {
+      this.#parts.log.error("grant.refused", { reason: String(error) });
+      return null;
+    }
   }
 
   async #provide(
