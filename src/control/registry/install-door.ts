@@ -26,6 +26,7 @@ import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { verdictInputs } from "./publish-door.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
+import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 const GRANT_VALID_MS = 365 * 24 * 3_600_000;
@@ -39,17 +40,30 @@ export interface InstallRequest {
   readonly rollback?: boolean;
 }
 
-/** One install per tenant and extension. `current` is what is installed now, by its newest grant. */
+/** One install per tenant and extension. `current` is the install there is; its grant is the one that serves, null while nothing does. */
 interface Situation {
   readonly name: ExtensionName;
   readonly version: Version;
   readonly state: string;
   readonly digest: ManifestDigest;
-  readonly current: { readonly install: string; readonly grant: Grant } | null;
+  readonly current: { readonly install: string; readonly grant: Grant | null } | null;
 }
 
 /** The install door. Throws RegistryError "artifact.unknown"; RefusedError "install.refused" with the verdict. */
-export async function installExtension(
+export function installExtension(
+  parts: RegistryParts,
+  tenant: Id<"tenant">,
+  request: InstallRequest,
+  by: string,
+): Promise<{ verdict: Verdict; verdictId: string }> {
+  return turns.take(`${tenant} ${request.extension}`, () =>
+    installInTurn(parts, tenant, request, by),
+  );
+}
+
+const turns = new Turns();
+
+async function installInTurn(
   parts: RegistryParts,
   tenant: Id<"tenant">,
   request: InstallRequest,
@@ -119,7 +133,7 @@ async function currentGrant(
 ): Promise<Situation["current"]> {
   const row = await tx
     .selectFrom("install")
-    .innerJoin("install_grant", (join) =>
+    .leftJoin("install_grant", (join) =>
       join
         .onRef("install_grant.tenant_id", "=", "install.tenant_id")
         .onRef("install_grant.id", "=", "install.grant_id"),
@@ -129,12 +143,10 @@ async function currentGrant(
     .where("install.extension_id", "=", extension)
     .where("install.state", "!=", "removed")
     .executeTakeFirst();
-  return row === undefined
-    ? null
-    : {
-        install: row.install,
-        grant: openGrant(row.document, parts.keys.state.publicKey, parts.clock.now()).body,
-      };
+  if (row === undefined) return null;
+  if (row.document === null) return { install: row.install, grant: null };
+  const { body } = openGrant(row.document, parts.keys.state.publicKey, parts.clock.now());
+  return { install: row.install, grant: body };
 }
 
 async function judge(

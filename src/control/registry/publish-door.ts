@@ -38,6 +38,7 @@ import { measureArtifact } from "./measured-artifact.ts";
 import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
+import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 export interface PublishRequest {
@@ -58,7 +59,17 @@ export interface Published {
  * Durable when it returns: log entry under a checkpoint, completed bundle as a referrer, verdict, artifact row.
  * Throws RegistryError "artifact.unknown"; RefusedError "publish.refused" or "version.exists" with the verdict.
  */
-export async function publishArtifact(
+export function publishArtifact(
+  parts: RegistryParts,
+  request: PublishRequest,
+  by: string,
+): Promise<Published> {
+  return turns.take(request.extension, () => publishInTurn(parts, request, by));
+}
+
+const turns = new Turns();
+
+async function publishInTurn(
   parts: RegistryParts,
   request: PublishRequest,
   by: string,
