@@ -27,7 +27,7 @@ export const apiClaims: readonly Claim[] = [
     attacker: TENANT,
     tooth: [
       edit(
-        "src/control/api/registry-routes.ts",
+        "src/control/api/repository-access.ts",
         "if (reader.seesPending) return true;",
         "if (reader.repository !== '') return true;",
       ),

@@ -122,7 +122,7 @@ export const publishClaims: readonly Claim[] = [
     attacker: "a tenant with an API key that has every action",
     tooth: [
       edit(
-        "src/control/api/registry-routes.ts",
+        "src/control/api/repository-access.ts",
         'requireMay(principal, "artifact:push", { tenant: owner });',
         'requireMay(principal, "artifact:push", { tenant: principal.tenant });',
       ),

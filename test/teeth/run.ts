@@ -45,7 +45,9 @@ function choose(args: readonly string[]): readonly Claim[] {
 
 async function bites(tree: ScratchTree, claim: Claim, nativeFolder: string): Promise<boolean> {
   const edits = claim.tooth.filter(({ file }) => !file.startsWith("native/"));
-  const outcome = await tree.with(edits, () => runClaimTests(tree.root, claim, nativeFolder));
+  const outcome = await tree
+    .with(edits, () => runClaimTests(tree.root, claim, nativeFolder))
+    .catch((error: unknown) => notRun(String(error)));
   const problem = problemOf(outcome);
   process.stdout.write(
     problem === null
@@ -53,6 +55,12 @@ async function bites(tree: ScratchTree, claim: Claim, nativeFolder: string): Pro
       : `FAILS ${claim.id}: ${problem}\n${outcome.output}\n`,
   );
   return problem === null;
+}
+
+/** A tooth that does not fit its source fails its own claim, not the run. */
+function notRun(output: string): ClaimOutcome {
+  const nothing = { status: "not run", failures: [] };
+  return { refusal: nothing, twin: nothing, output };
 }
 
 /** Red for an assertion, and only the refusal: a test that could not run shows nothing. */
