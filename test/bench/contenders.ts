@@ -30,7 +30,8 @@ export interface Bench extends AsyncDisposable {
   readonly tiny: Contender;
   readonly js: Contender;
   readonly instance: Contender;
-  readonly isolate: Contender;
+  /** A new process each time: workerd keeps its isolates, and ends when memory does. */
+  readonly freshIsolates: () => Promise<Contender & Disposable>;
 }
 
 /** Everybody, started and answering. */
@@ -52,25 +53,26 @@ export async function startBench(): Promise<Bench> {
         stdio: ["ignore", "ignore", "inherit"],
       });
       children.push(child);
-      return single(`http://127.0.0.1:${port}/`, child.pid ?? 0);
+      const contender = single(`http://127.0.0.1:${port}/`, child.pid ?? 0);
+      await untilAnswering(contender);
+      return { ...contender, [Symbol.dispose]: () => void child.kill("SIGKILL") };
     };
     const [nodePort, workerdPort] = [await freePorts(), await freePorts()];
     const [instance, isolate] = [workerdPort, workerdPort + 1];
-    const config = await workerdConfig(folder, instance, isolate);
+    await writeWorkers(folder, { instance, isolate });
+    const workerd = (name: string) => ["serve", "--experimental", join(folder, `${name}.capnp`)];
     const node = await start(process.execPath, [NODE_HELLO, String(nodePort)], nodePort);
-    const workerd = ["serve", "--experimental", config];
-    const workerdAt = await start(workerdPath(), workerd, instance);
+    const workerdAt = await start(workerdPath(), workerd("instance"), instance);
     const bench = {
       caisson,
       node,
       tiny: viaGateway(caisson, "bench-tiny"),
       js: viaGateway(caisson, "bench-js"),
       instance: workerdAt,
-      isolate: { ...workerdAt, url: `http://127.0.0.1:${isolate}/` },
+      freshIsolates: () => start(workerdPath(), workerd("isolate"), isolate),
       [Symbol.asyncDispose]: stop,
     };
-    for (const each of [node, bench.tiny, bench.js, bench.instance, bench.isolate])
-      await untilAnswering(each);
+    for (const each of [bench.tiny, bench.js]) await untilAnswering(each);
     return bench;
   } catch (error) {
     await stop();
@@ -139,33 +141,31 @@ function workerdPath(): string {
 const HELLO_WAT = `(module (memory (export "memory") 1) (data (i32.const 16) "hello\\n")
   (func (export "handle") (result i32) (i32.const 16)))`;
 
-async function workerdConfig(folder: string, instance: number, isolate: number): Promise<string> {
+async function writeWorkers(
+  folder: string,
+  ports: { readonly instance: number; readonly isolate: number },
+): Promise<void> {
   await writeFile(join(folder, "hello.wasm"), await parse(HELLO_WAT));
   for (const name of ["fresh-instance.js", "fresh-isolate.js"])
     await copyFile(new URL(name, import.meta.url), join(folder, name));
-  const path = join(folder, "config.capnp");
-  await writeFile(path, configText(instance, isolate));
-  return path;
+  const module = `(name = "hello.wasm", wasm = embed "hello.wasm")`;
+  const loader = `compatibilityFlags = ["experimental"], bindings = [(name = "LOADER", workerLoader = (id = "bench"))],`;
+  const instance = configText("instance", ports.instance, `, ${module}`, "");
+  await writeFile(join(folder, "instance.capnp"), instance);
+  const isolate = configText("isolate", ports.isolate, "", loader);
+  await writeFile(join(folder, "isolate.capnp"), isolate);
 }
 
-function configText(instance: number, isolate: number): string {
+function configText(name: string, port: number, modules: string, more: string): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "instance", worker = .instance), (name = "isolate", worker = .isolate)],
-  sockets = [
-    (name = "instance", address = "127.0.0.1:${instance}", http = (), service = "instance"),
-    (name = "isolate", address = "127.0.0.1:${isolate}", http = (), service = "isolate"),
-  ],
+  services = [(name = "main", worker = .main)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
-const instance :Workerd.Worker = (
-  modules = [(name = "main", esModule = embed "fresh-instance.js"), (name = "hello.wasm", wasm = embed "hello.wasm")],
+const main :Workerd.Worker = (
+  modules = [(name = "main", esModule = embed "fresh-${name}.js")${modules}],
   compatibilityDate = "2026-11-01",
-);
-const isolate :Workerd.Worker = (
-  modules = [(name = "main", esModule = embed "fresh-isolate.js")],
-  compatibilityDate = "2026-11-01",
-  compatibilityFlags = ["experimental"],
-  bindings = [(name = "LOADER", workerLoader = (id = "bench"))],
+  ${more}
 );
 `;
 }
