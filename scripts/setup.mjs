@@ -30,6 +30,8 @@ async function start(args) {
 async function test(args) {
   const node = await install({ dev: true });
   installDebian("postgresql-15", "/usr/lib/postgresql/15/bin/postgres");
+  installDebian("clang", "/usr/bin/clang");
+  installDebian("lld", "/usr/bin/wasm-ld");
   run(node, ["scripts/native.mjs", "build"]);
   if (args.length === 0) {
     run(node, ["node_modules/typescript/bin/tsc", "-b"]);

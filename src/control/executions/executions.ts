@@ -1,10 +1,11 @@
+import { sql } from "kysely";
 import type { ExecutionRecord, LogRecord, Usage } from "#contract";
 import { limits } from "#contract";
 import type { Id } from "#platform";
 import type { Store, Tx } from "#store";
 
 const WINDOW_MS = 3_600_000;
-const CHUNK = 500;
+const CHUNK = 2_000;
 
 /**
  * Takes a batch from a spool: a record that is there already is passed over, so a batch sent twice counts once.
@@ -17,19 +18,23 @@ export async function ingestExecutions(
   for (let at = 0; at < records.length; at += CHUNK) {
     const chunk = records.slice(at, at + CHUNK);
     await store.asSystem(async (tx) => {
-      const inserted = await tx
-        .insertInto("extension_execution_log")
-        .values(chunk.map(executionRow))
-        .onConflict((on) => on.columns(["tenant_id", "id"]).doNothing())
-        .returning("id")
-        .execute();
-      const fresh = new Set(inserted.map((row) => row.id));
+      const inserted = await insertExecutions(tx, chunk.map(executionRow));
+      const fresh = new Set(inserted);
       await addUsage(
         tx,
         chunk.filter((record) => fresh.has(record.id)),
       );
     });
   }
+}
+
+/** One parameter for any number of rows; returns the ids of those that were not there. */
+async function insertExecutions(tx: Tx, rows: readonly object[]): Promise<string[]> {
+  const { rows: inserted } = await sql<{ id: string }>`
+    insert into extension_execution_log
+    select * from jsonb_populate_recordset(null::extension_execution_log, ${JSON.stringify(rows)}::jsonb)
+    on conflict (tenant_id, id) do nothing returning id`.execute(tx);
+  return inserted.map((row) => row.id);
 }
 
 function executionRow(record: ExecutionRecord) {
@@ -49,7 +54,7 @@ function executionRow(record: ExecutionRecord) {
     outcome: record.outcome,
     code: record.code,
     status: record.status,
-    usage: JSON.stringify(record.usage),
+    usage: record.usage,
     opened_at: new Date(record.openedAt),
     closed_at: new Date(record.closedAt),
   };
