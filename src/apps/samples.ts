@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ApiError, call, operations } from "#contract";
 import type { ApiAddress } from "#contract";
+import { keyActions } from "#policy";
 import { createPublisherKey, packFolder, pushArtifact, readPublisherKey, signPacked } from "#kit";
 import type { Signer } from "#trust";
 import { secretFile } from "./development-secrets.ts";
@@ -11,16 +12,6 @@ const EXTENSIONS = fileURLToPath(new URL("../../extensions/", import.meta.url));
 const PUBLISHER = "demo";
 const SAMPLES = ["tiny", "hello"] as const;
 const TENANTS = ["north", "south"] as const;
-const ACTIONS = [
-  "key:manage",
-  "artifact:push",
-  "artifact:read",
-  "install:manage",
-  "install:read",
-  "verdict:read",
-  "execution:read",
-  "ext:call",
-];
 const READY_MS = 120_000;
 
 export interface DemoTenant {
@@ -65,7 +56,7 @@ async function provideTenant(address: ApiAddress, data: string, name: string): P
   if (!(await exists(keyFile))) {
     const { key } = await call(address, operations.keyCreate, {
       params: { tenant: id },
-      body: { name: "demo", actions: ACTIONS },
+      body: { name: "demo", actions: [...keyActions] },
     });
     await secretFile(keyFile, () => key);
   }

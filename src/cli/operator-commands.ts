@@ -3,13 +3,13 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { call, operations } from "#contract";
 import { writeFileDurably } from "#platform";
+import { keyActions } from "#policy";
 import { randomBytes } from "node:crypto";
 import { print, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
 import { address, localData, tenantOf, writeProfile } from "./profile.ts";
 
-const TENANT_ACTIONS =
-  "key:manage,artifact:push,artifact:read,install:manage,install:read,verdict:read,execution:read,ext:call";
+const TENANT_ACTIONS = keyActions.join(",");
 const DOORS = ["publish", "install", "load"];
 
 /** login, tenant, apikey, publisher, trust, operator. */

@@ -1,10 +1,12 @@
 import { createPrivateKey } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { grantHandle, openGrant, sealGrant } from "../../src/core/contract/index.ts";
 import { call, operations } from "../../src/core/contract/index.ts";
 import { createSigner, documentTimes } from "../../src/core/trust/index.ts";
+import { childrenOf } from "../e2e/children.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { pack } from "../e2e/caisson.ts";
 import { startCaisson, trust } from "../e2e/start-caisson.ts";
@@ -25,8 +27,19 @@ async function loadAfter(name: string, validTo: string): Promise<string> {
     "update trust_anchor set valid_from = '2020-01-01', valid_to = $2 where spki = $1",
     [signer.publicKey.spkiDigest, validTo],
   );
+  const rootFile = join(caisson.data, "runner/line/trust-root.dsse");
+  const before = await readFile(rootFile);
   await trust(caisson.operator, newSigner().publicKey, {}); // control reads its anchors again
-  process.kill(caisson.pidOf("runner"), "SIGKILL");
+  await until("the runner to hold the new trust root", async () =>
+    before.equals(await readFile(rootFile)) ? null : true,
+  );
+  const runner = caisson.pidOf("runner");
+  const [sandbox = 0] = childrenOf(runner, "caisson-sandbox");
+  process.kill(runner, "SIGKILL");
+  // The old sandbox answers until it has seen that its parent is gone.
+  await until("the old sandbox to be gone", () =>
+    Promise.resolve(existsSync(`/proc/${sandbox}`) ? null : true),
+  );
   const refusal = new RegExp(`"load.refused".*acme\\.${name}.*signer\\.window`);
   const { status } = await lastAnswer(
     () => caisson.call(caisson.north.key, `/api/ext/acme.${name}/`),

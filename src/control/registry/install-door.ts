@@ -1,12 +1,10 @@
-import { BUNDLE_MEDIA_TYPE, documentTimes, parseDigest, verifyRelease } from "#trust";
-import type { ManifestDigest, ReleaseResult } from "#trust";
+import { documentTimes, parseDigest } from "#trust";
+import type { ManifestDigest } from "#trust";
 import {
   capabilityNames,
   compareVersions,
-  EXTENSION_TYPE,
   grantHandle,
   limits,
-  MANIFEST_MEDIA_TYPE,
   openGrant,
   parseExtensionId,
   parseVersion,
@@ -20,12 +18,13 @@ import type { CapabilityTerms, Verdict } from "#policy";
 import { newId } from "#platform";
 import type { Id } from "#platform";
 import type { Tx } from "#store";
-import { findManifest, listReferrers, readManifest } from "./manifest-store.ts";
+import { findManifest } from "./manifest-store.ts";
 import { measureArtifact } from "./measured-artifact.ts";
 import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { verdictInputs } from "./publish-door.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
+import { provenRelease } from "./proven-release.ts";
 import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
@@ -172,7 +171,7 @@ async function judge(
         artifact.config.capabilities,
         parts.toolchainImports,
       ),
-      release: await provenRelease(parts, situation, now),
+      release: await provenRelease(parts, situation, "install", now),
       requested: { capabilities: artifact.config.capabilities, ...artifact.config.limits },
       granted: termsOf(artifact, request),
       installed:
@@ -206,42 +205,6 @@ function termsOf(artifact: MeasuredArtifact, request: InstallRequest): Capabilit
     memoryBytes: request.memoryBytes ?? asked.memoryBytes,
     deadlineMs: request.deadlineMs ?? asked.deadlineMs,
   };
-}
-
-async function provenRelease(
-  parts: RegistryParts,
-  situation: Situation,
-  now: Date,
-): Promise<ReleaseResult> {
-  const verify = (bundleBytes: Uint8Array | null) =>
-    verifyRelease({
-      manifestDigest: situation.digest,
-      bundleBytes,
-      trustRoot: parts.trust.root,
-      door: "install",
-      now,
-      expected: { ...situation.name, version: situation.version, mediaType: EXTENSION_TYPE },
-      requireLog: true,
-    });
-  const referrers = await listReferrers(
-    parts.store,
-    repositoryOf(situation.name),
-    situation.digest,
-  );
-  let last: ReleaseResult | null = null;
-  for (const referrer of referrers
-    .filter((candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE)
-    .toReversed()) {
-    const [digest] = readManifest(referrer.bytes, MANIFEST_MEDIA_TYPE).blobs.slice(1);
-    const result = verify(
-      digest === undefined
-        ? null
-        : await parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value),
-    );
-    if (result.ok) return result;
-    last ??= result;
-  }
-  return last ?? verify(null);
 }
 
 async function writeGrant(

@@ -6,15 +6,12 @@ import {
   logEntryOf,
   parseBundle,
   parseDigest,
-  verifyRelease,
 } from "#trust";
-import type { LogEvidence, ManifestDigest, Release, ReleaseResult, Verified } from "#trust";
+import type { LogEvidence, ManifestDigest, Release, Verified } from "#trust";
 import {
   compareVersions,
   EMPTY_MEDIA_TYPE,
-  EXTENSION_TYPE,
   extensionId,
-  limits,
   MANIFEST_MEDIA_TYPE,
   parseExtensionId,
   parseVersion,
@@ -28,7 +25,6 @@ import type { Tx } from "#store";
 import {
   addBlob,
   findManifest,
-  listReferrers,
   putManifest,
   readManifest,
   removeManifest,
@@ -38,6 +34,7 @@ import { measureArtifact } from "./measured-artifact.ts";
 import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
+import { provenRelease } from "./proven-release.ts";
 import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
@@ -148,7 +145,7 @@ async function judge(
     ]);
     return { verdict, artifact: null, release: null, standing: false };
   }
-  const release = await bestRelease(parts, wanted, now);
+  const release = await provenRelease(parts, wanted, "publish", now);
   const history = await parts.store.asSystem((tx) => versionHistory(tx, wanted));
   const facts = {
     subject: wanted.digest,
@@ -182,52 +179,6 @@ export function verdictInputs(parts: RegistryParts): VerdictInputs {
     fenceEpoch: 0,
     feeds: {},
   };
-}
-
-/** Any one referrer that proves the release is enough; with none, the refusal of the first tells why. */
-async function bestRelease(
-  parts: RegistryParts,
-  wanted: Wanted,
-  now: Date,
-): Promise<ReleaseResult> {
-  const referrers = await listReferrers(parts.store, repositoryOf(wanted.name), wanted.digest);
-  const results: ReleaseResult[] = [];
-  for (const referrer of referrers.filter(
-    (candidate) => candidate.artifactType === BUNDLE_MEDIA_TYPE,
-  )) {
-    const result = verifyAt(parts, wanted, await bundleOf(parts, referrer.bytes), now);
-    if (result.ok) return result;
-    results.push(result);
-  }
-  return results[0] ?? verifyAt(parts, wanted, null, now);
-}
-
-function verifyAt(
-  parts: RegistryParts,
-  wanted: Wanted,
-  bundleBytes: Uint8Array | null,
-  now: Date,
-): ReleaseResult {
-  const expected = { ...wanted.name, version: wanted.version, mediaType: EXTENSION_TYPE };
-  return verifyRelease({
-    manifestDigest: wanted.digest,
-    bundleBytes,
-    trustRoot: parts.trust.root,
-    door: "publish",
-    now,
-    expected,
-    requireLog: false,
-  });
-}
-
-async function bundleOf(
-  parts: RegistryParts,
-  manifestBytes: Uint8Array,
-): Promise<Uint8Array | null> {
-  const [digest] = readManifest(manifestBytes, MANIFEST_MEDIA_TYPE).blobs.slice(1);
-  return digest === undefined
-    ? null
-    : parts.blobs.read(parseDigest("file", digest), limits.bundleBytes.value);
 }
 
 async function versionHistory(

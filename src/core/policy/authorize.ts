@@ -25,6 +25,9 @@ export const tenantActions = [
   "ext:call",
 ] as const;
 
+/** What a key may be given; that it may ask who it is needs no giving. */
+export const keyActions = tenantActions.filter((action) => action !== "self:read");
+
 /** Actions of the operator alone. */
 export const operatorActions = ["tenant:manage", "publisher:manage", "trust:manage"] as const;
 

@@ -11,7 +11,7 @@ export {
   verdictOf,
 } from "./verdict.ts";
 export type { Principal, Resource } from "./authorize.ts";
-export { authorize, operatorActions, tenantActions } from "./authorize.ts";
+export { authorize, keyActions, operatorActions, tenantActions } from "./authorize.ts";
 export type { PublishFacts } from "./judge-publish.ts";
 export { judgePublish, releaseReason } from "./judge-publish.ts";
 export type { CapabilityTerms, InstallFacts } from "./judge-install.ts";

@@ -14,6 +14,7 @@ import type { CallSink, ExecutionRecord, OpenCall, SandboxPort } from "./gateway
 import { refuse } from "./gateway-server.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { callEnd } from "./outcome.ts";
+import { NO_USAGE } from "./sandbox-client.ts";
 import type { ExtensionTarget } from "./request-target.ts";
 import type { RoutedInstall, RouteMatch } from "./routes.ts";
 import type { Slot } from "./slots.ts";
@@ -206,17 +207,6 @@ interface OutgoingHead {
 
 const EMPTY = Buffer.alloc(0);
 const JOINED_BYTES = 16 * 1_024;
-const NO_USAGE: CallUsage = {
-  wallUs: 0,
-  queueUs: 0,
-  cpuUs: 0,
-  peakMemoryBytes: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  logBytes: 0,
-  logLines: 0,
-  droppedLogLines: 0,
-};
 const BODILESS = new Set([204, 304]);
 
 function mayCarry({ status }: ResponseFrame, noBody: boolean): boolean {

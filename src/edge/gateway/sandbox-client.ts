@@ -330,7 +330,8 @@ export class SandboxCall {
   }
 }
 
-const NO_USAGE = {
+/** Of a call that no sandbox ran. */
+export const NO_USAGE = {
   wallUs: 0,
   queueUs: 0,
   cpuUs: 0,

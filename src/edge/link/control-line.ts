@@ -199,12 +199,15 @@ class Line implements ControlLine {
 
   async get(path: string, maxBytes: number): Promise<Uint8Array> {
     const response = await this.#fetch(path, { signal: AbortSignal.timeout(60_000) });
-    if (Number(response.headers.get("content-length") ?? 0) > maxBytes)
-      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    if (bytes.length > maxBytes)
-      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
-    return bytes;
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      if (size > maxBytes)
+        throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
   }
 
   async #fetch(
