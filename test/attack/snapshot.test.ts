@@ -9,7 +9,7 @@ import type { Signer } from "../../src/core/trust/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
 import { startGateway } from "../e2e/start-gateway.ts";
-import { lastAnswer } from "../e2e/until.ts";
+import { lastAnswer, until } from "../e2e/until.ts";
 import { newSigner } from "../fakes/releases.ts";
 import { startFakeControl } from "./fake-control.ts";
 
@@ -22,10 +22,16 @@ beforeAll(async () => {
   caisson = await startCaisson();
   await caisson.serve({ name: "snapshot" });
   state = createSigner(createPrivateKey(await readFile(join(caisson.data, "keys/state.pem"))));
-  const kept = await readFile(join(caisson.data, "gateway/line/snapshot.dsse"));
-  snapshot = openSnapshot(kept, state.publicKey, new Date()).body;
+  snapshot = await until("the gateway's snapshot with the install ready", keptReady);
 });
 afterAll(() => caisson[Symbol.asyncDispose]());
+
+/** What the gateway keeps on its disk, once the install is ready in it. */
+async function keptReady(): Promise<Snapshot | null> {
+  const kept = await readFile(join(caisson.data, "gateway/line/snapshot.dsse"));
+  const { body } = openSnapshot(kept, state.publicKey, new Date());
+  return body.installs.some((install) => install.state === "ready") ? body : null;
+}
 
 /** Seals what control sealed, with other dates or by another key. */
 function seal(body: Snapshot, signer: Signer, fromMs = 0, toMs = 60 * MINUTE_MS): Uint8Array {
