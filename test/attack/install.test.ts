@@ -130,6 +130,29 @@ test("install accepts the stored files unchanged [INSTALL-BYTES twin]", async ()
     expect(await installChanged(`bytes-accepted-${part}`, (bytes) => bytes, part)).toBe("ready");
 });
 
+/** Whoever holds control's database changes the stored manifest, then asks the install door. */
+async function installUnderManifest(name: string, from: string, to: string): Promise<string> {
+  const { manifest, digest } = await published({ name });
+  const changed = Buffer.from(replaceText(manifest, from, to));
+  await caisson.sql("update manifest set bytes = $2 where digest = $1", [digest, changed]);
+  return caisson.install(caisson.north, `acme.${name}`);
+}
+
+test("install refuses a byte changed in the stored manifest [INSTALL-MANIFEST]", async () => {
+  const said = await installUnderManifest(
+    "manifest-refused",
+    '"application/wasm"',
+    '"application/wasn"',
+  );
+  expect(said).toEqual(refusedWith("digest.mismatch"));
+  await expectNotInstalled("acme.manifest-refused");
+});
+
+test("install accepts the stored manifest unchanged [INSTALL-MANIFEST twin]", async () => {
+  const same = '"application/wasm"';
+  expect(await installUnderManifest("manifest-accepted", same, same)).toBe("ready");
+});
+
 test("install refuses a grant wider than the request [INSTALL-GRANT]", async () => {
   await published({ name: "grant-refused" });
   for (const wider of [

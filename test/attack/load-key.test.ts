@@ -1,17 +1,14 @@
-import { createPrivateKey } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { grantHandle, openGrant, sealGrant } from "../../src/core/contract/index.ts";
-import { call, operations } from "../../src/core/contract/index.ts";
-import { createSigner, documentTimes } from "../../src/core/trust/index.ts";
 import { childrenOf } from "../e2e/children.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { pack } from "../e2e/caisson.ts";
 import { startCaisson, trust } from "../e2e/start-caisson.ts";
 import { lastAnswer, until } from "../e2e/until.ts";
 import { newSigner } from "../fakes/releases.ts";
+import { loadGranted } from "./held-control.ts";
 
 let caisson: Caisson;
 beforeAll(async () => (caisson = await startCaisson()));
@@ -58,43 +55,18 @@ test("load accepts a key within its dates when the runner starts again [LOAD-WIN
 });
 
 /** Whoever holds control's state key grants more, or as much, as the install door did. */
-async function loadGranted(name: string, memoryBytes: number): Promise<string> {
-  const extension = `acme.${name}`;
+async function grantMemory(name: string, memoryBytes: number): Promise<string> {
   await caisson.serve({ name });
-  const pem = await readFile(join(caisson.data, "keys/state.pem"));
-  const state = createSigner(createPrivateKey(pem));
-  const [row] = await caisson.sql(
-    "select g.id, g.document from install_grant g join install i on i.id = g.install_id where i.extension_id = $1",
-    [extension],
-  );
-  const now = new Date();
-  const { body } = openGrant(row?.["document"] as Uint8Array, state.publicKey, now);
-  const wider = { ...body, limits: { ...body.limits, memoryBytes }, epoch: body.epoch + 1 };
-  const times = documentTimes(now, new Date(now.getTime() + 3_600_000));
-  const document = sealGrant(wider, times, state);
-  const handle = grantHandle(openGrant(document, state.publicKey, now));
-  await caisson.sql(
-    "update install_grant set document = $2, handle = $3, state = 'building' where id = $1",
-    [row?.["id"], Buffer.from(document), Buffer.from(handle)],
-  );
-  // Any change makes control send its next snapshot.
-  await call(caisson.operator, operations.keyCreate, {
-    params: { tenant: caisson.north.id },
-    body: { name: "change", actions: ["ext:call"] },
-  });
-  return until("the runner's word", async () => {
-    const [said] = await caisson.sql(
-      "select state, coalesce(failure, '') as failure from install_grant where id = $1",
-      [row?.["id"]],
-    );
-    return said?.["state"] === "building" ? null : Object.values(said ?? {}).join(" ");
-  });
+  return loadGranted(caisson, `acme.${name}`, (grant) => ({
+    ...grant,
+    limits: { ...grant.limits, memoryBytes },
+  }));
 }
 
 test("load refuses a signed grant that is wider than the signed config [LOAD-GRANT]", async () => {
-  expect(await loadGranted("grant-refused", 2_097_152)).toMatch(/^failed .*grant\.wider/);
+  expect(await grantMemory("grant-refused", 2_097_152)).toMatch(/^failed .*grant\.wider/);
 });
 
 test("load accepts a signed grant as wide as the signed config [LOAD-GRANT twin]", async () => {
-  expect(await loadGranted("grant-accepted", 1_048_576)).toBe("ready ");
+  expect(await grantMemory("grant-accepted", 1_048_576)).toBe("ready ");
 });

@@ -12,6 +12,8 @@ import {
 const JUDGE = "src/core/policy/judge-install.ts";
 const DISK = "someone who can write control's stored artifacts and their evidence";
 const TENANT = "a tenant with an API key that may install";
+const CONTROL =
+  "someone who holds control's disk, its log key and a publisher's signature, and asks no publish door";
 const common = { door: "install", tests: "test/attack/install.test.ts" } as const;
 
 export const installClaims: readonly Claim[] = [
@@ -25,6 +27,34 @@ export const installClaims: readonly Claim[] = [
         "src/control/registry/blob-store.ts",
         'return `sha256:${createHash("sha256").update(bytes).digest("hex")}` === digest ? bytes : null;',
         "return bytes;",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "INSTALL-MANIFEST",
+    sentence: "A stored manifest that differs in one byte from the admitted one is not installed.",
+    attacker: "someone who can write control's database",
+    tooth: [
+      edit(
+        "src/control/registry/install-door.ts",
+        "if (artifact.digest !== situation.digest)",
+        "if (artifact.digest === null)",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "INSTALL-IMPORTS",
+    sentence:
+      "A component that imports what its manifest does not ask for is not installed, admitted or not.",
+    attacker: CONTROL,
+    tests: "test/attack/imports.test.ts",
+    tooth: [
+      edit(
+        JUDGE,
+        "judgeImports(facts),\n    releaseReason(facts.release), // stops: evidence",
+        "releaseReason(facts.release), // stops: evidence",
       ),
     ],
   },

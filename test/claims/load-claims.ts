@@ -66,6 +66,21 @@ export const loadClaims: readonly Claim[] = [
   },
   {
     ...common,
+    id: "LOAD-IMPORTS",
+    sentence:
+      "A component that imports what its manifest does not ask for is not run, granted or not.",
+    attacker: "someone who holds control's disk and all its keys, and a publisher's signature",
+    tests: "test/attack/imports.test.ts",
+    tooth: [
+      edit(
+        "src/core/policy/judge-load.ts",
+        "judgeImports(facts), // stops: a component",
+        "// stops: a component",
+      ),
+    ],
+  },
+  {
+    ...common,
     id: "LOAD-SIGNATURE",
     sentence: "A release whose signature differs in one byte is not run.",
     attacker: DISK,
