@@ -20,6 +20,7 @@ export type DomainName =
   | "log"
   | "audit"
   | "tenants"
+  | "fence"
   | "executions"
   | "registry"
   | "api"
@@ -61,6 +62,12 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
     sees: [...core, "store", "log"],
     packages: ["kysely"],
   },
+  fence: {
+    folder: "src/control/fence",
+    floor: 6,
+    sees: [...core, "store"],
+    packages: [],
+  },
   executions: {
     folder: "src/control/executions",
     floor: 7,
@@ -70,13 +77,13 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   registry: {
     folder: "src/control/registry",
     floor: 7,
-    sees: [...core, "store", "log", "audit", "tenants"],
+    sees: [...core, "store", "log", "audit", "tenants", "fence"],
     packages: ["kysely"],
   },
   api: {
     folder: "src/control/api",
     floor: 8,
-    sees: [...core, "store", "log", "audit", "tenants", "executions", "registry"],
+    sees: [...core, "store", "log", "audit", "tenants", "fence", "executions", "registry"],
     packages: ["fastify"],
   },
   link: { folder: "src/edge/link", floor: 3, sees: [...core], packages: [] },
@@ -98,6 +105,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "log",
       "audit",
       "tenants",
+      "fence",
       "executions",
       "registry",
       "api",

@@ -1,5 +1,6 @@
 import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
+import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
@@ -15,5 +16,6 @@ export const claims: readonly Claim[] = [
   ...callClaims,
   ...guestClaims,
   ...snapshotClaims,
+  ...fenceClaims,
   ...apiClaims,
 ];

@@ -16,6 +16,7 @@ import type { Log } from "#platform";
 import { migrate, openStore } from "#store";
 import { openLog } from "#log";
 import { openAudit } from "#audit";
+import { Fences } from "#fence";
 import { sweepLogs } from "#executions";
 import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
@@ -119,6 +120,7 @@ async function openRegistry(
     log,
     logKey,
     audit,
+    fences: await Fences.open({ store, clock: systemClock }),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
   };
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex } from "#trust";
-import { logLevels, parseToolchainImports } from "#contract";
+import { Fence, logLevels, parseToolchainImports } from "#contract";
 import type { LogFrame, LogRecord } from "#contract";
 import {
   dataFolder,
@@ -32,6 +32,7 @@ const TOOLCHAIN_IMPORTS = fileURLToPath(
 );
 const COMPILE_MS = 120_000;
 const RESTART_MS = 100;
+const NOTHING_HELD = { refused: 0, unqueued: 0, killed: 0 };
 
 interface RunnerConfig {
   readonly data: string;
@@ -113,10 +114,11 @@ class SandboxHost {
   constructor(parts: HostParts) {
     this.#parts = parts;
     parts.line.onChange(() => void this.#apply());
+    parts.line.onFence((fence) => this.#keeper?.fence(fence) ?? Promise.resolve(NOTHING_HELD));
   }
 
   async start(): Promise<void> {
-    const { executable, runtime, keeper, log } = this.#parts;
+    const { executable, runtime, keeper, line, log } = this.#parts;
     const sandbox = await SandboxProcess.start({
       executable,
       socketPath: join(runtime, "sandbox.sock"),
@@ -131,7 +133,8 @@ class SandboxHost {
       },
     });
     this.#sandbox = sandbox;
-    this.#keeper = new GrantKeeper(keeper, sandbox);
+    // Before control has said what is stopped, nothing is granted: the fence of the keeper is only its first.
+    this.#keeper = new GrantKeeper(keeper, sandbox, line.state.fence ?? new Fence(0, []));
     await this.#apply();
     // Written last: a gateway that reads it finds a sandbox that serves.
     await writeFile(join(runtime, "sandbox.secret"), `${encodeHex(sandbox.secret)}\n`, {
@@ -149,8 +152,10 @@ class SandboxHost {
   }
 
   async #apply(): Promise<void> {
-    const { snapshot, trustRoot } = this.#parts.line.state;
-    if (snapshot !== null && trustRoot !== null) await this.#keeper?.apply(snapshot, trustRoot);
+    const served = this.#parts.line.fresh();
+    const { trustRoot } = this.#parts.line.state;
+    if (served !== null && trustRoot !== null)
+      await this.#keeper?.apply({ snapshot: served.snapshot, trustRoot });
   }
 
   #onLog(frame: LogFrame): void {

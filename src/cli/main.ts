@@ -3,6 +3,7 @@ import { ApiError, errors, isErrorCode } from "#contract";
 import { CodedError } from "#trust";
 import { authorCommands } from "./author-commands.ts";
 import { demoRefusal } from "./demo-refusal.ts";
+import { fenceCommands } from "./fence-commands.ts";
 import { invokeCommand } from "./invoke.ts";
 import { logVerify } from "./log-verify.ts";
 import { operatorCommands } from "./operator-commands.ts";
@@ -28,12 +29,14 @@ async function main(argv: readonly string[]): Promise<number> {
   tenantCommands(program);
   invokeCommand(program);
   operatorCommands(program);
+  fenceCommands(program);
   logVerify(program);
   demoRefusal(program);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: "user" });
-    return 0;
+    // A command that did its work may still have something to say by its exit status.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     return explainFailure(error, argv.includes("--json"));
   }

@@ -8,11 +8,14 @@ export interface FakeControl extends AsyncDisposable {
   readonly sent: Promise<void>;
 }
 
-export async function startFakeControl(document: Uint8Array): Promise<FakeControl> {
+export async function startFakeControl(
+  document: Uint8Array,
+  kind: "snapshot" | "fence" = "snapshot",
+): Promise<FakeControl> {
   const sent = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
-    const line = { kind: "snapshot", document: Buffer.from(document).toString("base64") };
-    if (request.url === "/v1/edge/stream") {
+    const line = { kind, document: Buffer.from(document).toString("base64") };
+    if (request.url === (kind === "fence" ? "/v1/edge/fence" : "/v1/edge/stream")) {
       response.writeHead(200, { "content-type": "application/x-ndjson" });
       response.write(`${JSON.stringify(line)}\n`, () => sent.resolve());
     } else response.end("{}");

@@ -134,6 +134,15 @@ const probes: Readonly<Record<OperationName, Probe>> = {
     input: ({ tenant, request }) => ({ params: { tenant, request } }),
   },
   logList: { refused: foreign, input: inTenant },
+  fenceList: { ...operatorOnly, input: () => ({}) },
+  fenceSet: {
+    refused: foreign,
+    input: ({ tenant }) => ({ body: { scope: "tenant", id: tenant, reason: "probe" } }),
+  },
+  fenceLift: {
+    refused: foreign,
+    input: ({ tenant }) => ({ body: { scope: "tenant", id: tenant } }),
+  },
   keyRevoke: { refused: foreign, input: ({ tenant, key }) => ({ params: { tenant, key } }) },
   uninstall: { refused: foreign, input: onInstall },
 };

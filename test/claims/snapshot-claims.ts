@@ -38,7 +38,7 @@ export const snapshotClaims: readonly Claim[] = [
     tooth: [
       edit(
         LINE,
-        "return this.#clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs",
+        "return this.#parts.clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs",
         "return sealedAt.getTime() > 0",
       ),
     ],
@@ -47,6 +47,12 @@ export const snapshotClaims: readonly Claim[] = [
     ...common,
     id: "SNAPSHOT-ROLLBACK",
     sentence: "A gateway goes back to no snapshot older than the one it has.",
-    tooth: [edit(LINE, "if (opened.body.epoch < known)", "if (known < 0)")],
+    tooth: [
+      edit(
+        LINE,
+        'refuseOlder("snapshot", this.#state.snapshot?.epoch, opened.body.epoch);',
+        "void refuseOlder;",
+      ),
+    ],
   },
 ];

@@ -34,6 +34,8 @@ export interface CaissonParts {
 /** What a test says of an extension; the rest is as small as it can be. */
 export interface ExtensionParts {
   readonly name: string;
+  /** acme unless told; another one has to be made first. */
+  readonly publisher?: string;
   readonly version?: string;
   readonly guest?: string;
   readonly capabilities?: readonly string[];
@@ -204,7 +206,11 @@ export class Caisson implements AsyncDisposable {
 export async function pack(parts: ExtensionParts): Promise<Packed> {
   const config = configOf(parts);
   const component = await buildGuest(parts.guest ?? "hello");
-  return assemble(config, parseExtensionConfig(config), mark(component, parts.name));
+  return assemble(
+    config,
+    parseExtensionConfig(config),
+    mark(component, `${parts.publisher ?? ""}${parts.name}`),
+  );
 }
 
 /** A custom section at the end makes each test's component its own: blobs, builds and loads are kept by digest. */
@@ -217,7 +223,7 @@ function mark(component: Uint8Array, text: string): Uint8Array {
 function configOf(parts: ExtensionParts): Uint8Array {
   const text = JSON.stringify({
     schema: 1,
-    publisher: "acme",
+    publisher: parts.publisher ?? "acme",
     name: parts.name,
     version: parts.version ?? "1.0.0",
     wit: "caisson:ext@1.0.0",

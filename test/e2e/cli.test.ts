@@ -117,6 +117,10 @@ test("every verb and every verb below it explains itself", async () => {
       "tenant",
       "apikey",
       "operator",
+      "revoke",
+      "halt",
+      "resume",
+      "fence",
     ]),
   );
   for (const verb of top) {

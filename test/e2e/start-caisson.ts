@@ -24,6 +24,7 @@ const ACTIONS = [
   "verdict:read",
   "execution:read",
   "ext:call",
+  "fence:manage",
 ];
 /** Who owns the names under which the tests publish. */
 const PUBLISHER = "acme";

@@ -9,6 +9,14 @@ import { freePorts } from "./free-ports.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/apps/gateway.ts", import.meta.url));
 
+export interface SecondGatewayParts {
+  /** The snapshot on its disk. */
+  readonly document: Uint8Array;
+  /** The fence on its disk; what the supervisor's own gateway has there unless told. */
+  readonly fence?: Uint8Array;
+  readonly controlUrl: string;
+}
+
 export interface SecondGateway extends AsyncDisposable {
   call(key: string, target: string): Promise<Answer>;
 }
@@ -16,7 +24,7 @@ export interface SecondGateway extends AsyncDisposable {
 /** A gateway process beside the supervisor's: enrolled as that one, with another control's address and this snapshot on disk. */
 export async function startGateway(
   caisson: Caisson,
-  { document, controlUrl }: { readonly document: Uint8Array; readonly controlUrl: string },
+  { document, fence, controlUrl }: SecondGatewayParts,
 ): Promise<SecondGateway> {
   const data = await mkdtemp(join(tmpdir(), "cai-gw-"));
   await mkdir(join(data, "edge"));
@@ -29,6 +37,8 @@ export async function startGateway(
     JSON.stringify({ ...enrolment, url: controlUrl }),
   );
   await writeFile(join(data, "gateway/line/snapshot.dsse"), document);
+  const kept = await readFile(join(caisson.data, "gateway/line/fence.dsse"));
+  await writeFile(join(data, "gateway/line/fence.dsse"), fence ?? kept);
   const port = await freePorts();
   const child = fork(MAIN, [], {
     env: {

@@ -1,5 +1,6 @@
 import type { Log } from "#platform";
 import type { RegistryParts } from "#registry";
+import type { FenceLines } from "./fence-lines.ts";
 import type { EdgeLines } from "./edge-lines.ts";
 
 /** What the routes work with. */
@@ -10,4 +11,5 @@ export interface ControlParts {
 
 export interface RouteParts extends ControlParts {
   readonly lines: EdgeLines;
+  readonly fenceLines: FenceLines;
 }

@@ -4,6 +4,7 @@ import { sealSnapshot } from "#contract";
 import { buildSnapshot } from "#registry";
 import type { RegistryParts } from "#registry";
 import type { Log } from "#platform";
+import { sendLine } from "./send-line.ts";
 
 const HEARTBEAT_MS = 250;
 const SNAPSHOT_VALID_MS = 24 * 3_600_000;
@@ -35,9 +36,9 @@ export class EdgeLines implements AsyncDisposable {
     });
     this.#open.add(response);
     response.on("close", () => this.#open.delete(response));
-    send(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
+    sendLine(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
     if (this.#snapshot !== null)
-      send(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
+      sendLine(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
   }
 
   /** Seals a new snapshot and sends it; calls that come meanwhile are answered in order. */
@@ -64,7 +65,7 @@ export class EdgeLines implements AsyncDisposable {
   }
 
   #sendAll(line: object): void {
-    for (const response of this.#open) send(response, line);
+    for (const response of this.#open) sendLine(response, line);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,12 +74,4 @@ export class EdgeLines implements AsyncDisposable {
     for (const response of this.#open) response.end();
     await this.#sealing;
   }
-}
-
-const MAX_UNSENT_BYTES = 64 * 1_048_576;
-
-function send(response: ServerResponse, line: object): void {
-  // An edge that reads nothing is cut off: it comes back and gets the newest snapshot.
-  if (response.writableLength > MAX_UNSENT_BYTES) response.destroy();
-  else response.write(`${JSON.stringify(line)}\n`);
 }

@@ -7,7 +7,10 @@ import { authenticate, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 
 /** The line between control and its edges: only an enrolled edge's token opens it. */
-export function serveEdges(app: FastifyInstance, { registry, lines }: RouteParts): void {
+export function serveEdges(
+  app: FastifyInstance,
+  { registry, lines, fenceLines }: RouteParts,
+): void {
   const edges = (scope: FastifyInstance) => {
     scope.addHook("onRequest", async (request) =>
       requireMay(await authenticate(registry.store, request), "edge:link", { tenant: null }),
@@ -21,6 +24,24 @@ export function serveEdges(app: FastifyInstance, { registry, lines }: RouteParts
     scope.get("/v1/edge/stream", async (_request, reply) => {
       reply.hijack();
       await lines.attach(reply.raw);
+    });
+    scope.get("/v1/edge/fence", async (request, reply) => {
+      const { id } = await authenticate(registry.store, request);
+      reply.hijack();
+      fenceLines.attach(reply.raw, id);
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/fence/ack", async (request) => {
+      const { id } = await authenticate(registry.store, request);
+      const reader = ObjectReader.of(parseStrictJson(request.body, { maxBytes: 4_096 }), "ack");
+      const line = reader.string("line", { max: 64 });
+      const ack = {
+        epoch: reader.integer("epoch"),
+        refused: reader.integer("refused"),
+        unqueued: reader.integer("unqueued"),
+        killed: reader.integer("killed"),
+      };
+      reader.end();
+      return { counted: fenceLines.acknowledge(line, id, ack) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
       await ingestExecutions(registry.store, parseExecutionBatch(body));

@@ -30,6 +30,7 @@ import type { ApiKeyRecord, Tenant } from "#tenants";
 import { ApiRefusal } from "./api-error.ts";
 import { authenticate, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
+import { serveFence } from "./fence-routes.ts";
 
 interface Call<O extends Operation> {
   readonly params: ParamsOf<O>;
@@ -116,9 +117,10 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
   serveArtifacts(serve, parts);
   serveInstalls(serve, parts);
   serveRecords(serve, parts);
+  serveFence(serve, parts);
 }
 
-type Serve = <O extends Operation>(operation: O, handler: Handler<O>) => void;
+export type Serve = <O extends Operation>(operation: O, handler: Handler<O>) => void;
 
 function serveTrust(serve: Serve, { registry, lines }: RouteParts): void {
   serve(operations.trustList, async ({ may }) => {

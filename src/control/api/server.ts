@@ -4,6 +4,7 @@ import { newId } from "#platform";
 import { problemOf } from "./api-error.ts";
 import type { ControlParts } from "./control-parts.ts";
 import { EdgeLines } from "./edge-lines.ts";
+import { FenceLines } from "./fence-lines.ts";
 import { serveEdges } from "./edge-routes.ts";
 import { serveLogFiles } from "./log-routes.ts";
 import { serveManagement } from "./management-routes.ts";
@@ -23,6 +24,8 @@ export async function startControlApi(
   listen: { readonly host: string; readonly port: number },
 ): Promise<ControlApi> {
   const lines = new EdgeLines(parts.registry, parts.log);
+  const fenceLines = new FenceLines(parts.registry, parts.log);
+  const routes = { ...parts, lines, fenceLines };
   const app = Fastify({
     genReqId: () => newId("request"),
     forceCloseConnections: true,
@@ -43,14 +46,15 @@ export async function startControlApi(
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)),
   );
-  serveManagement(app, { ...parts, lines });
-  serveEdges(app, { ...parts, lines });
-  serveRegistry(app, { ...parts, lines });
+  serveManagement(app, routes);
+  serveEdges(app, routes);
+  serveRegistry(app, routes);
   serveLogFiles(app, parts.logFolder);
   const url = await listenAt(app, listen);
   return {
     url,
     async [Symbol.asyncDispose]() {
+      await fenceLines[Symbol.asyncDispose]();
       await lines[Symbol.asyncDispose]();
       await app.close();
     },

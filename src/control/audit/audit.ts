@@ -15,7 +15,9 @@ export interface AuditEvent {
     | "anchor.added"
     | "anchor.scoped"
     | "install.removed"
-    | "operator-key.set";
+    | "operator-key.set"
+    | "fence.set"
+    | "fence.lifted";
   /** Who did it: kind and id of the principal; "system" for control itself. */
   readonly by: string;
   readonly tenant: string | null;

@@ -8,6 +8,7 @@ export {
   recordBuild,
   uninstallExtension,
 } from "./installs.ts";
+export { installTenant, publisherOf } from "./owners.ts";
 export type { ControlKeys } from "./keystore.ts";
 export { openKeys } from "./keystore.ts";
 export {

@@ -69,7 +69,7 @@ async function installInTurn(
   by: string,
 ): Promise<{ verdict: Verdict; verdictId: string }> {
   const situation = await findSituation(parts, tenant, request);
-  const { verdict, artifact } = await judge(parts, situation, request);
+  const { verdict, artifact } = await judge(parts, tenant, situation, request);
   await auditVerdict(parts.audit, verdict, by, tenant);
   if (verdict.outcome !== "allow" || artifact === null) {
     await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, tenant));
@@ -150,6 +150,7 @@ async function currentGrant(
 
 async function judge(
   parts: RegistryParts,
+  tenant: Id<"tenant">,
   situation: Situation,
   request: InstallRequest,
 ): Promise<{ verdict: Verdict; artifact: MeasuredArtifact | null }> {
@@ -162,8 +163,16 @@ async function judge(
     if (artifact.digest !== situation.digest)
       throw new RegistryError("digest.mismatch", `the stored manifest is not ${situation.digest}`);
     const installed = situation.current?.grant ?? null;
+    const release = await provenRelease(parts, situation, "install", now);
     const facts = {
       subject: situation.digest,
+      fence: parts.fences.current.hit({
+        tenant,
+        install: situation.current?.install ?? "",
+        extension: request.extension,
+        contentHash: situation.digest,
+        signer: release.ok ? release.release.value.signer.spkiDigest : null,
+      }),
       state: situation.state,
       version: situation.version,
       unaskedImports: unaskedImports(
@@ -171,7 +180,7 @@ async function judge(
         artifact.config.capabilities,
         parts.toolchainImports,
       ),
-      release: await provenRelease(parts, situation, "install", now),
+      release,
       requested: { capabilities: artifact.config.capabilities, ...artifact.config.limits },
       granted: termsOf(artifact, request),
       installed:

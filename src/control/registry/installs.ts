@@ -1,6 +1,7 @@
 import { openGrant } from "#contract";
 import type { Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
 import { limits } from "#contract";
+import { judgeFence } from "#policy";
 import type { Id } from "#platform";
 import type { Store, Tx } from "#store";
 import { RegistryError } from "./registry-error.ts";
@@ -51,16 +52,32 @@ async function installView(
     .executeTakeFirst();
   if (grant === undefined) return null;
   const { version } = openGrant(grant.document, parts.keys.state.publicKey, parts.clock.now()).body;
+  const fence = parts.fences.current.hit({
+    tenant: install.tenant_id,
+    install: install.id,
+    extension: install.extension_id,
+    contentHash: grant.content_hash,
+    signer: await signerOf(tx, grant.content_hash),
+  });
   return {
     id: install.id,
     extension: install.extension_id,
     version,
     contentHash: grant.content_hash,
-    state: grant.state === "building" ? "building" : install.state,
+    state: fence !== null ? "fenced" : grant.state === "building" ? "building" : install.state,
     handle: grant.handle.toString("hex"),
-    failure: grant.failure,
+    failure: fence === null ? grant.failure : judgeFence({ fence }).detail,
     verdict: grant.verdict_id,
   };
+}
+
+async function signerOf(tx: Tx, contentHash: string): Promise<string | null> {
+  const row = await tx
+    .selectFrom("artifact")
+    .select("publisher_identity")
+    .where("content_hash", "=", contentHash)
+    .executeTakeFirst();
+  return row?.publisher_identity ?? null;
 }
 
 /** Throws RegistryError "install.unknown". */
@@ -173,6 +190,8 @@ async function markFailed(
 /** All that edges need, read in one transaction. Its epoch is above every earlier one. */
 export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
   return parts.store.asSystem(async (tx) => {
+    // Read before the rows: a fence set meanwhile has a higher epoch, and its own snapshot follows.
+    const fenceEpoch = parts.fences.current.epoch;
     const epoch = await nextEpoch(tx);
     const keys = await tx
       .selectFrom("api_key")
@@ -195,6 +214,7 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
         "install_grant.tenant_id",
         "install.id",
         "artifact.config",
+        "artifact.publisher_identity as signer",
       ])
       .where("install_grant.state", "in", ["building", "ready"])
       .where("install.state", "in", ["building", "ready", "failed"])
@@ -204,6 +224,7 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
     const rows = granted.filter((row) => isLive(parts, row.document));
     return {
       epoch,
+      fenceEpoch,
       keys: keys.map((key) => ({
         id: key.id,
         tenant: key.tenant_id,
@@ -234,6 +255,9 @@ function isLive(parts: RegistryParts, document: Uint8Array): boolean {
   }
 }
 
+/** Of a row that no publish door wrote: a digest that is no key's. */
+const NO_SIGNER = `sha256:${"0".repeat(64)}`;
+
 function snapshotInstall(
   parts: RegistryParts,
   row: {
@@ -243,6 +267,7 @@ function snapshotInstall(
     tenant_id: string;
     id: string;
     config: unknown;
+    signer: string | null;
   },
 ): SnapshotInstall {
   const { body } = openGrant(row.document, parts.keys.state.publicKey, parts.clock.now());
@@ -253,6 +278,7 @@ function snapshotInstall(
     extension: body.extension,
     version: body.version,
     contentHash: body.contentHash,
+    signer: row.signer ?? NO_SIGNER,
     state: row.state === "ready" ? "ready" : "building",
     handle: row.handle.toString("hex"),
     endpoints: config.endpoints,

@@ -147,8 +147,14 @@ async function judge(
   }
   const release = await provenRelease(parts, wanted, "publish", now);
   const history = await parts.store.asSystem((tx) => versionHistory(tx, wanted));
+  const signed = release.ok ? release.release.value.signer.spkiDigest : null;
   const facts = {
     subject: wanted.digest,
+    fence: parts.fences.current.hit({
+      extension: extensionId(wanted.name),
+      contentHash: wanted.digest,
+      signer: signed,
+    }),
     tagMoved: history.tag !== wanted.digest,
     config: artifact.config,
     wanted: { ...wanted.name, version: wanted.version },
@@ -176,7 +182,7 @@ export function verdictInputs(parts: RegistryParts): VerdictInputs {
     policy: "default.v1",
     trustRoot: digestOf("document", parts.trust.document),
     checkpoint: null,
-    fenceEpoch: 0,
+    fenceEpoch: parts.fences.current.epoch,
     feeds: {},
   };
 }

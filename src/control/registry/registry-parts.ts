@@ -1,5 +1,6 @@
 import type { LogKey } from "#trust";
 import type { Clock } from "#platform";
+import type { Fences } from "#fence";
 import type { Audit } from "#audit";
 import type { TileLog } from "#log";
 import type { Store } from "#store";
@@ -17,6 +18,7 @@ export interface RegistryParts {
   readonly log: Pick<TileLog, "append">;
   readonly logKey: LogKey;
   readonly audit: Audit;
+  readonly fences: Fences;
   /** `package:interface` names that toolchains import (sdk/wit/toolchain-imports.txt). */
   readonly toolchainImports: ReadonlySet<string>;
 }

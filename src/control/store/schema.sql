@@ -63,6 +63,16 @@ column extension_quota_usage.wall_us bigint not null
 column extension_quota_usage.memory_byte_ms numeric not null
 column extension_quota_usage.bytes_in bigint not null
 column extension_quota_usage.bytes_out bigint not null
+column fence_entry.epoch bigint not null
+column fence_entry.scope text not null
+column fence_entry.id text not null
+column fence_entry.reason text not null
+column fence_entry.reversible boolean not null
+column fence_entry.set_by text not null
+column fence_entry.owner_tenant uuid
+column fence_entry.set_at timestamp with time zone not null
+column fence_entry.lifted_at timestamp with time zone
+column fence_entry.lifted_by text
 column install.tenant_id uuid not null
 column install.id uuid not null
 column install.extension_id text not null
@@ -146,6 +156,13 @@ constraint extension_execution_log CHECK ((outcome = ANY (ARRAY['open'::text, 'd
 constraint extension_execution_log PRIMARY KEY (tenant_id, id)
 constraint extension_log PRIMARY KEY (tenant_id, execution_id, seq)
 constraint extension_quota_usage PRIMARY KEY (tenant_id, install_id, window_start)
+constraint fence_entry CHECK (((length(id) >= 1) AND (length(id) <= 80)))
+constraint fence_entry CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
+constraint fence_entry CHECK (((lifted_at IS NULL) OR reversible))
+constraint fence_entry CHECK ((epoch > 0))
+constraint fence_entry CHECK ((scope = ANY (ARRAY['all'::text, 'tenant'::text, 'extension'::text, 'install'::text, 'digest'::text, 'publisher'::text, 'key'::text])))
+constraint fence_entry FOREIGN KEY (owner_tenant) REFERENCES tenant(id)
+constraint fence_entry PRIMARY KEY (epoch)
 constraint install CHECK ((state = ANY (ARRAY['requested'::text, 'building'::text, 'ready'::text, 'failed'::text, 'disabled'::text, 'fenced'::text, 'removed'::text])))
 constraint install FOREIGN KEY (tenant_id) REFERENCES tenant(id)
 constraint install PRIMARY KEY (tenant_id, id)
@@ -195,6 +212,8 @@ index CREATE UNIQUE INDEX extension_execution_log_pkey ON public.extension_execu
 index CREATE INDEX extension_log_by_time ON public.extension_log USING btree (tenant_id, extension_id, at DESC)
 index CREATE UNIQUE INDEX extension_log_pkey ON public.extension_log USING btree (tenant_id, execution_id, seq)
 index CREATE UNIQUE INDEX extension_quota_usage_pkey ON public.extension_quota_usage USING btree (tenant_id, install_id, window_start)
+index CREATE UNIQUE INDEX fence_entry_pkey ON public.fence_entry USING btree (epoch)
+index CREATE UNIQUE INDEX fence_entry_standing ON public.fence_entry USING btree (scope, id) WHERE (lifted_at IS NULL)
 index CREATE UNIQUE INDEX install_one_per_extension ON public.install USING btree (tenant_id, extension_id) WHERE (state <> 'removed'::text)
 index CREATE UNIQUE INDEX install_pkey ON public.install USING btree (tenant_id, id)
 index CREATE UNIQUE INDEX install_grant_handle_key ON public.install_grant USING btree (handle)

@@ -1,4 +1,5 @@
 import type { ColumnType } from "kysely";
+import type { FenceScope } from "#contract";
 
 /** Rows as PostgreSQL gives them; int8 comes as text, bytea as Buffer, jsonb as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -116,6 +117,18 @@ export interface Tables {
     salt: Buffer;
     record: Buffer;
     created_at: Date;
+  };
+  fence_entry: {
+    epoch: BigInt8;
+    scope: FenceScope;
+    id: string;
+    reason: string;
+    reversible: boolean;
+    set_by: string;
+    owner_tenant: string | null;
+    set_at: Date;
+    lifted_at: Date | null;
+    lifted_by: string | null;
   };
   counter: { name: string; value: BigInt8 };
 }

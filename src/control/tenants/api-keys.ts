@@ -181,6 +181,18 @@ export async function enrolEdge(
   );
 }
 
+/** The edges that are enrolled now. */
+export function listEdges(store: Store): Promise<{ id: string; kind: "gateway" | "runner" }[]> {
+  return store.asSystem((tx) =>
+    tx
+      .selectFrom("edge")
+      .select(["id", "kind"])
+      .where("revoked_at", "is", null)
+      .orderBy("id")
+      .execute(),
+  );
+}
+
 export function newEdgeToken(): string {
   return newSecret(EDGE_PREFIX);
 }

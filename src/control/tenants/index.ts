@@ -3,6 +3,7 @@ export {
   createApiKey,
   enrolEdge,
   listApiKeys,
+  listEdges,
   newEdgeToken,
   newSecret,
   parseTenantId,

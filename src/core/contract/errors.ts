@@ -54,6 +54,16 @@ export const errors = {
   "upload.unknown": entry(404, 3, "caller", "no such upload session"),
   "upload.range": entry(416, 2, "caller", "the chunk does not follow the last one"),
   "quota.concurrency": entry(429, 5, "caller", "too many calls at once for this install or tenant"),
+  "call.halted": entry(503, 5, "operator", "the operator or the tenant has halted it"),
+  "fence.unknown": entry(404, 3, "caller", "nothing of that scope and id is stopped"),
+  "fence.irreversible": entry(409, 1, "caller", "a revocation stands for good"),
+  "fence.full": entry(
+    422,
+    1,
+    "operator",
+    "as many revocations and halts stand as there is room for",
+  ),
+  "fence.target": entry(400, 2, "caller", "the scope does not have ids of that form"),
   "guest.trap": entry(500, 1, "caller", "the extension trapped"),
   "guest.memory": entry(500, 1, "caller", "the extension went over its memory limit"),
   "guest.response": entry(

@@ -48,6 +48,8 @@ export type { Grant, GrantLimits } from "./grant.ts";
 export { grantHandle, handleHex, openGrant, parseHandle, sealGrant } from "./grant.ts";
 export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./snapshot.ts";
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
+export type { FenceEntry, FenceScope, FenceSubject } from "./fence.ts";
+export { Fence, FENCE_ALL, fenceScopes, openFence, sealFence } from "./fence.ts";
 export type { ExecutionOutcome, ExecutionRecord, LogRecord, Usage } from "./records.ts";
 export {
   executionOutcomes,

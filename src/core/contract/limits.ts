@@ -53,6 +53,16 @@ export const limits = {
     max: 16 * MIB,
     of: "signed document of ours (a snapshot), bytes",
   },
+  fenceEntries: {
+    value: 20_000,
+    max: 20_000,
+    of: "revocations and halts that stand at once",
+  },
+  fenceAckMs: {
+    value: 5_000,
+    max: 5_000,
+    of: "time that a verb waits for edges to acknowledge the fence, milliseconds",
+  },
   apiBodyBytes: { value: MIB, max: MIB, of: "request body of the management API, bytes" },
 } as const satisfies Record<string, Bound>;
 

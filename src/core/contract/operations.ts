@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { TObject, TProperties, TSchema } from "typebox";
 import type { ErrorCode } from "./errors.ts";
+import { fenceScopes } from "./fence.ts";
+import type { FenceScope } from "./fence.ts";
 import type { Operation } from "./operation.ts";
 
 const closed = <T extends TProperties>(properties: T) =>
@@ -87,6 +89,31 @@ const LogLineView = closed({
   level: Type.String(),
   message: Type.String(),
   at: Time,
+});
+
+const FenceScopeName = Type.Unsafe<FenceScope>({ type: "string", enum: [...fenceScopes] });
+const FenceEntryView = closed({
+  scope: Type.String(),
+  id: Type.String(),
+  epoch: Type.Integer(),
+  reason: Type.String(),
+  reversible: Type.Boolean(),
+  by: Type.String(),
+});
+const BlastView = closed({
+  tenants: Type.Integer(),
+  installs: Type.Integer(),
+  versions: Type.Integer(),
+  items: Type.Array(closed({ tenant: Uuid, extension: Type.String(), version: Type.String() })),
+});
+const EdgeReportView = closed({
+  edge: Uuid,
+  kind: Type.String(),
+  connected: Type.Boolean(),
+  acknowledged: Type.Boolean(),
+  refused: Type.Integer(),
+  unqueued: Type.Integer(),
+  killed: Type.Integer(),
 });
 
 interface Parts<P extends TSchema, Q extends TSchema, B extends TSchema, R extends TSchema> {
@@ -256,6 +283,42 @@ export const operations = {
       logs: Type.Array(LogLineView),
     }),
     errors: ["tenant.unknown", "execution.unknown"],
+  }),
+  fenceSet: operation("fence.set", "POST /v1/fence", {
+    action: "fence:manage",
+    body: closed({
+      scope: FenceScopeName,
+      id: Type.Optional(Type.String({ maxLength: 80 })),
+      reason: Type.String({ minLength: 1, maxLength: 500 }),
+      dryRun: Type.Optional(Type.Boolean()),
+    }),
+    reply: closed({
+      entry: Type.Union([FenceEntryView, Type.Null()]),
+      stops: BlastView,
+      edges: Type.Array(EdgeReportView),
+      missing: Type.Array(Type.String()),
+    }),
+    errors: ["tenant.unknown", "install.unknown", "fence.target", "fence.full"],
+  }),
+  fenceLift: operation("fence.lift", "POST /v1/fence/lift", {
+    action: "fence:manage",
+    body: closed({ scope: FenceScopeName, id: Type.Optional(Type.String({ maxLength: 80 })) }),
+    reply: closed({
+      entry: FenceEntryView,
+      edges: Type.Array(EdgeReportView),
+      missing: Type.Array(Type.String()),
+    }),
+    errors: [
+      "tenant.unknown",
+      "install.unknown",
+      "fence.target",
+      "fence.unknown",
+      "fence.irreversible",
+    ],
+  }),
+  fenceList: operation("fence.list", "GET /v1/fence", {
+    action: "fence:manage",
+    reply: closed({ epoch: Type.Integer(), items: Type.Array(FenceEntryView) }),
   }),
   logList: operation("log.list", "GET /v1/tenants/:tenant/logs", {
     action: "execution:read",

@@ -19,6 +19,8 @@ export interface SnapshotInstall {
   readonly extension: string;
   readonly version: string;
   readonly contentHash: string;
+  /** SPKI digest of the key that signed the release: a fence may name it. */
+  readonly signer: string;
   readonly state: "building" | "ready";
   /** 32 hex digits; of the grant that serves. */
   readonly handle: string;
@@ -35,6 +37,8 @@ export interface SnapshotGrant {
 /** All that an edge needs to serve without control (interfaces §2). Always whole. */
 export interface Snapshot {
   readonly epoch: number;
+  /** An edge whose fence is older than this serves nothing from it. */
+  readonly fenceEpoch: number;
   readonly keys: readonly SnapshotKey[];
   readonly installs: readonly SnapshotInstall[];
   readonly grants: readonly SnapshotGrant[];
@@ -42,6 +46,7 @@ export interface Snapshot {
 }
 
 const MAX_ROWS = 100_000;
+const DIGEST = /^sha256:[a-f0-9]{64}$/;
 const UUID = /^[0-9a-f-]{36}$/;
 
 export function sealSnapshot(
@@ -52,6 +57,7 @@ export function sealSnapshot(
   const body = {
     ...times,
     epoch: snapshot.epoch,
+    fenceEpoch: snapshot.fenceEpoch,
     full: true,
     keys: snapshot.keys.map((key) => ({ ...key })),
     installs: snapshot.installs.map((install) => ({
@@ -80,6 +86,7 @@ function readSnapshot(reader: ObjectReader): Snapshot {
   reader.literal("full", true);
   return {
     epoch: reader.integer("epoch", { min: 1 }),
+    fenceEpoch: reader.integer("fenceEpoch", { min: 0 }),
     keys: reader.list("keys", { max: MAX_ROWS }, readKey),
     installs: reader.list("installs", { max: MAX_ROWS }, readInstall),
     grants: reader.list("grants", { max: MAX_ROWS }, readGrant),
@@ -106,7 +113,8 @@ function readInstall(value: JsonValue, path: string): SnapshotInstall {
     id: reader.string("id", { pattern: UUID }),
     extension: reader.string("extension", { max: 79 }),
     version: reader.string("version", { max: 64 }),
-    contentHash: reader.string("contentHash", { pattern: /^sha256:[a-f0-9]{64}$/ }),
+    contentHash: reader.string("contentHash", { pattern: DIGEST }),
+    signer: reader.string("signer", { pattern: DIGEST }),
     state: reader.oneOf("state", ["building", "ready"]),
     handle: reader.string("handle", { pattern: /^[0-9a-f]{32}$/ }),
     endpoints: reader.list("endpoints", { max: limits.endpoints.value }, readEndpoint),

@@ -23,6 +23,7 @@ export const tenantActions = [
   "verdict:read",
   "execution:read",
   "ext:call",
+  "fence:manage",
 ] as const;
 
 /** What a key may be given; that it may ask who it is needs no giving. */

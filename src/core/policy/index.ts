@@ -12,6 +12,8 @@ export {
 } from "./verdict.ts";
 export type { Principal, Resource } from "./authorize.ts";
 export { authorize, keyActions, operatorActions, tenantActions } from "./authorize.ts";
+export type { FenceFact } from "./judge-fence.ts";
+export { judgeFence } from "./judge-fence.ts";
 export type { PublishFacts } from "./judge-publish.ts";
 export { judgePublish, releaseReason } from "./judge-publish.ts";
 export type { CapabilityTerms, InstallFacts } from "./judge-install.ts";

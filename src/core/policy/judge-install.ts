@@ -1,5 +1,7 @@
 import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
+import { judgeFence } from "./judge-fence.ts";
+import type { FenceFact } from "./judge-fence.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
@@ -10,6 +12,7 @@ export interface CapabilityTerms {
 }
 
 export interface InstallFacts {
+  readonly fence: FenceFact | null;
   readonly subject: string;
   readonly state: string;
   readonly unaskedImports: readonly string[];
@@ -28,6 +31,7 @@ export interface InstallFacts {
 
 export function judgeInstall(facts: InstallFacts, inputs: VerdictInputs, now: Date): Verdict {
   return verdictOf("install", facts.subject, now, inputs, [
+    judgeFence(facts), // stops: what was revoked or halted, whatever proves it
     judgeState(facts), // stops: pending, invalid and revoked versions
     judgeImports(facts),
     releaseReason(facts.release), // stops: evidence that no longer holds, or is in no log

@@ -1,10 +1,13 @@
 import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
+import { judgeFence } from "./judge-fence.ts";
+import type { FenceFact } from "./judge-fence.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
 /** Measured by the runner from the bytes it will compile, and from the grant that control signed. */
 export interface LoadFacts {
+  readonly fence: FenceFact | null;
   readonly subject: string;
   readonly config: {
     readonly extension: string;
@@ -27,6 +30,7 @@ export interface LoadFacts {
 
 export function judgeLoad(facts: LoadFacts, inputs: VerdictInputs, now: Date): Verdict {
   return verdictOf("load", facts.subject, now, inputs, [
+    judgeFence(facts), // stops: what was revoked or halted, whatever proves it
     judgeGrantBytes(facts), // stops: other bytes than those that were granted
     judgeGrantWidth(facts), // stops: a grant wider than what the signed config asks
     judgeImports(facts), // stops: a component that reaches for more than its manifest asks

@@ -1,9 +1,12 @@
 import type { ReleaseResult } from "#trust";
+import { judgeFence } from "./judge-fence.ts";
+import type { FenceFact } from "./judge-fence.ts";
 import { allow, deny, group, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
 /** Everything measured by the door from the bytes it holds; nothing here is taken from a client's word. */
 export interface PublishFacts {
+  readonly fence: FenceFact | null;
   readonly subject: string;
   readonly tagMoved: boolean;
   readonly config: { readonly publisher: string; readonly name: string; readonly version: string };
@@ -19,6 +22,7 @@ export interface PublishFacts {
 
 export function judgePublish(facts: PublishFacts, inputs: VerdictInputs, now: Date): Verdict {
   const steps = [
+    judgeFence(facts), // stops: what was revoked or halted, whatever proves it
     judgeTag(facts), // stops: a tag moved between push and judgement
     judgeBinding(facts), // stops: a config of one extension under another's name or version
     judgeImports(facts), // stops: a component that reaches for more than its manifest asks

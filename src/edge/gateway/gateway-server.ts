@@ -4,7 +4,8 @@ import type { Socket } from "node:net";
 import { hash } from "node:crypto";
 import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
-import type { Snapshot } from "#contract";
+import type { FenceEntry } from "#contract";
+import type { Served } from "#link";
 import { newId } from "#platform";
 import { ExtensionCall } from "./extension-call.ts";
 import { headersTooLarge } from "./headers.ts";
@@ -16,7 +17,7 @@ import type { SandboxPort } from "./gateway-types.ts";
 
 export interface GatewayParts {
   /** The newest verified snapshot that is not too old; null: nothing may be served. */
-  readonly fresh: () => Snapshot | null;
+  readonly fresh: () => Served | null;
   readonly sandbox: () => SandboxPort | null;
   /** False: the spool is full, and no call may start. */
   readonly record: (record: ExecutionRecord) => boolean;
@@ -36,7 +37,7 @@ export class GatewayServer {
   readonly #parts: GatewayParts;
   readonly #slots = new Slots();
   #table: RoutingTable | null = null;
-  #tableOf: Snapshot | null = null;
+  #tableOf: Served | null = null;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -52,7 +53,7 @@ export class GatewayServer {
     this.server.on("clientError", onClientError);
   }
 
-  /** size and syntax → identity → install → route → quota → call (runner-and-gateway.md §4). */
+  /** size and syntax → identity → install → fence → route → quota → call (runner-and-gateway.md §4). */
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const id = newId("request");
     if (request.url === "/healthz") return sendHealth(response, this.#parts.fresh() !== null);
@@ -69,6 +70,7 @@ export class GatewayServer {
     if (!key.call) return refuse(request, response, id, "auth.forbidden");
     const install = table.install(key.tenant, target.extension);
     if (install === undefined) return refuse(request, response, id, "install.unknown");
+    if (install.fence !== null) return refuse(request, response, id, fenceCode(install.fence));
     if (install.state !== "ready") return refuse(request, response, id, "artifact.pending");
     const route = matchEndpoint(install, request.method ?? "", target.segments);
     if (route === null) return refuse(request, response, id, "endpoint.unknown");
@@ -91,14 +93,19 @@ export class GatewayServer {
   }
 
   #routes(): RoutingTable | null {
-    const snapshot = this.#parts.fresh();
-    if (snapshot === null) return null;
-    if (snapshot !== this.#tableOf) {
-      this.#table = routingTable(snapshot);
-      this.#tableOf = snapshot;
+    const served = this.#parts.fresh();
+    if (served === null) return null;
+    if (served !== this.#tableOf) {
+      this.#table = routingTable(served);
+      this.#tableOf = served;
     }
     return this.#table;
   }
+}
+
+/** A halt may be over in a moment; what is revoked never runs again. */
+function fenceCode(entry: FenceEntry): ErrorCode {
+  return entry.reversible ? "call.halted" : "artifact.refused";
 }
 
 function keyOf(table: RoutingTable, request: IncomingMessage) {

@@ -26,7 +26,10 @@ export function callEnd(result: CallResult): CallEnd {
     case "deadline":
       return { code: "deadline.exceeded", outcome: "deadline" };
     case "cancelled":
-      return { code: "runner.lost", outcome: "cancelled" };
+      return {
+        code: result.code === "call.halted" ? "call.halted" : "runner.lost",
+        outcome: "cancelled",
+      };
     case "response-invalid":
       return { code: "guest.response", outcome: "trapped" };
     case "lost":

@@ -1,4 +1,5 @@
-import type { Endpoint, Snapshot, SnapshotInstall, SnapshotKey } from "#contract";
+import type { Served } from "#link";
+import type { Endpoint, Fence, FenceEntry, SnapshotInstall, SnapshotKey } from "#contract";
 
 /** A snapshot made ready for one look-up per step of a request. */
 export interface RoutingTable {
@@ -8,6 +9,8 @@ export interface RoutingTable {
 }
 
 export interface RoutedInstall extends SnapshotInstall {
+  /** What stops it; null: nothing. */
+  readonly fence: FenceEntry | null;
   readonly handleBytes: Uint8Array;
   readonly routes: readonly Route[];
 }
@@ -17,10 +20,13 @@ interface Route {
   readonly segments: readonly string[];
 }
 
-export function routingTable(snapshot: Snapshot): RoutingTable {
+export function routingTable({ snapshot, fence }: Served): RoutingTable {
   const keys = new Map(snapshot.keys.map((key) => [key.hash, key]));
   const installs = new Map(
-    snapshot.installs.map((install) => [`${install.tenant} ${install.extension}`, routed(install)]),
+    snapshot.installs.map((install) => [
+      `${install.tenant} ${install.extension}`,
+      routed(install, fence),
+    ]),
   );
   return {
     epoch: snapshot.epoch,
@@ -29,12 +35,17 @@ export function routingTable(snapshot: Snapshot): RoutingTable {
   };
 }
 
-function routed(install: SnapshotInstall): RoutedInstall {
+function routed(install: SnapshotInstall, fence: Fence): RoutedInstall {
   const routes = install.endpoints.map((endpoint) => ({
     endpoint,
     segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/"),
   }));
-  return { ...install, handleBytes: Buffer.from(install.handle, "hex"), routes };
+  return {
+    ...install,
+    fence: fence.hit({ ...install, install: install.id }),
+    handleBytes: Buffer.from(install.handle, "hex"),
+    routes,
+  };
 }
 
 export interface RouteMatch {

@@ -1,48 +1,58 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  decodeBase64,
-  ObjectReader,
-  openDocument,
-  parseStrictJson,
-  parseTrustRootBody,
-  trustRootOf,
-} from "#trust";
-import type { TrustRoot } from "#trust";
-import { limits, openSnapshot } from "#contract";
-import type { Snapshot } from "#contract";
+import { decodeBase64, openDocument, parseTrustRootBody, trustRootOf } from "#trust";
+import type { ObjectReader, TrustRoot } from "#trust";
+import { limits, openFence, openSnapshot } from "#contract";
+import type { Fence, Snapshot } from "#contract";
 import { writeFileDurably } from "#platform";
 import type { Clock, Log } from "#platform";
 import type { Enrolment } from "./enrolment.ts";
+import { followLines } from "./line-stream.ts";
 import { LinkError } from "./link-error.ts";
-
-const RETRY_MS = [100, 200, 500, 1_000];
-const SILENT_MS = 3_000;
-const MAX_LINE_BYTES = 24 * 1_048_576;
 
 export interface LineState {
   readonly snapshot: Snapshot | null;
   /** When control sealed it; an edge serves it until this plus its greatest age. */
   readonly sealedAt: Date | null;
   readonly trustRoot: TrustRoot | null;
+  readonly fence: Fence | null;
+}
+
+/** What an edge did to come to a fence: grants closed, calls taken from the queue, calls ended. */
+export interface FenceCounts {
+  readonly refused: number;
+  readonly unqueued: number;
+  readonly killed: number;
+}
+
+/** A snapshot that may be served, and what is stopped of it. */
+export interface Served {
+  readonly snapshot: Snapshot;
+  readonly fence: Fence;
 }
 
 /** An edge's side of the line to control: verified state, kept on disk, newest wins, never backwards. */
 export interface ControlLine extends AsyncDisposable {
   readonly state: LineState;
-  /** A snapshot that is not older than its greatest age; null otherwise. */
-  fresh(): Snapshot | null;
+  /** Null without a snapshot within its greatest age, or with a fence older than it: nothing may be served or loaded. */
+  fresh(): Served | null;
   onChange(listener: () => void): void;
+  /** Brings the edge to a new fence; it is acknowledged when that is done and the fence is on disk. */
+  onFence(apply: (fence: Fence) => Promise<FenceCounts>): void;
   post(path: string, body: Uint8Array | string): Promise<void>;
   get(path: string, maxBytes: number): Promise<Uint8Array>;
 }
 
-export async function openControlLine(parts: {
+interface LineParts {
   readonly enrolment: Enrolment;
   readonly dir: string;
   readonly clock: Clock;
   readonly log: Log;
-}): Promise<ControlLine> {
+}
+
+type DocumentKind = "fence" | "trust-root" | "snapshot";
+
+export async function openControlLine(parts: LineParts): Promise<ControlLine> {
   await mkdir(parts.dir, { recursive: true, mode: 0o700 });
   const line = new Line(parts);
   await line.restore();
@@ -50,37 +60,32 @@ export async function openControlLine(parts: {
   return line;
 }
 
+const NOTHING_STOPPED: FenceCounts = { refused: 0, unqueued: 0, killed: 0 };
+
 class Line implements ControlLine {
-  readonly #enrolment: Enrolment;
-  readonly #dir: string;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #parts: LineParts;
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
-  #state: LineState = { snapshot: null, sealedAt: null, trustRoot: null };
-  #running: Promise<void> = Promise.resolve();
+  #state: LineState = { snapshot: null, sealedAt: null, trustRoot: null, fence: null };
+  #served: Served | null = null;
+  #applyFence: (fence: Fence) => Promise<FenceCounts> = () => Promise.resolve(NOTHING_STOPPED);
+  /** Control's name for this connection of the fence's stream. */
+  #fenceLine = "";
+  #running: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: {
-    readonly enrolment: Enrolment;
-    readonly dir: string;
-    readonly clock: Clock;
-    readonly log: Log;
-  }) {
-    this.#enrolment = parts.enrolment;
-    this.#dir = parts.dir;
-    this.#clock = parts.clock;
-    this.#log = parts.log;
+  constructor(parts: LineParts) {
+    this.#parts = parts;
   }
 
   get state(): LineState {
     return this.#state;
   }
 
-  fresh(): Snapshot | null {
+  fresh(): Served | null {
     const { snapshot, sealedAt } = this.#state;
-    if (snapshot === null || sealedAt === null) return null;
-    return this.#clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs
-      ? snapshot
+    if (this.#served === null || snapshot === null || sealedAt === null) return null;
+    return this.#parts.clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs
+      ? this.#served
       : null;
   }
 
@@ -88,102 +93,106 @@ class Line implements ControlLine {
     this.#listeners.push(listener);
   }
 
+  onFence(apply: (fence: Fence) => Promise<FenceCounts>): void {
+    this.#applyFence = apply;
+  }
+
   /** What a restart of this edge starts from: the same documents, verified again. */
   async restore(): Promise<void> {
-    for (const kind of ["trust-root", "snapshot"] as const) {
-      const bytes = await readFile(join(this.#dir, `${kind}.dsse`)).catch(() => null);
+    for (const kind of ["fence", "trust-root", "snapshot"] as const) {
+      const bytes = await readFile(join(this.#parts.dir, `${kind}.dsse`)).catch(() => null);
       if (bytes !== null) this.#tryAccept(kind, bytes);
     }
   }
 
   start(): void {
-    this.#running = this.#follow();
-  }
-
-  async #follow(): Promise<void> {
-    for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
-      try {
-        await this.#readStream(() => (attempt = 0));
-      } catch (error) {
-        if (!this.#stop.signal.aborted)
-          this.#log.warn("link.lost", { reason: String((error as Error).cause ?? error) });
-      }
-      await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 1_000, this.#stop.signal);
-    }
-  }
-
-  async #readStream(connected: () => void): Promise<void> {
-    const silent = new AbortController();
-    let timer = setTimeout(() => silent.abort(), SILENT_MS);
-    try {
-      const response = await this.#fetch("/v1/edge/stream", {
-        signal: AbortSignal.any([this.#stop.signal, silent.signal]),
+    const follow = (path: string, take: (line: ObjectReader) => Promise<void>) =>
+      followLines({
+        path,
+        take,
+        open: (at, init) => this.#fetch(at, init),
+        log: this.#parts.log,
+        signal: this.#stop.signal,
       });
-      if (response.body === null) throw new LinkError("link.refused", "control sent no stream");
-      connected();
-      for await (const text of linesOf(response.body)) {
-        clearTimeout(timer);
-        timer = setTimeout(() => silent.abort(), SILENT_MS);
-        await this.#take(text);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+    this.#running = Promise.all([
+      follow("/v1/edge/fence", (line) => this.#takeFence(line)),
+      follow("/v1/edge/stream", (line) => this.#take(line)),
+    ]);
   }
 
-  async #take(text: string): Promise<void> {
-    const reader = ObjectReader.of(
-      parseStrictJson(new TextEncoder().encode(text), { maxBytes: MAX_LINE_BYTES }),
-      "line",
-    );
-    const kind = reader.oneOf("kind", ["heartbeat", "snapshot", "trust-root"]);
+  async #take(line: ObjectReader): Promise<void> {
+    const kind = line.oneOf("kind", ["heartbeat", "snapshot", "trust-root"]);
     if (kind === "heartbeat") return;
-    const value = reader.value("document");
-    const bytes = decodeBase64(typeof value === "string" ? value : "", {
-      maxBytes: limits.documentBytes.value,
-    });
+    const bytes = documentOf(line);
     if (!this.#tryAccept(kind, bytes)) return;
-    await writeFileDurably(join(this.#dir, `${kind}.dsse`), bytes);
+    await this.#keep(kind, bytes);
+    this.#changed();
+  }
+
+  /** In force first, on disk next, acknowledged last. */
+  async #takeFence(line: ObjectReader): Promise<void> {
+    const kind = line.oneOf("kind", ["heartbeat", "line", "fence"]);
+    if (kind === "heartbeat") return;
+    if (kind === "line") {
+      this.#fenceLine = line.string("id", { max: 64 });
+      return;
+    }
+    const bytes = documentOf(line);
+    if (!this.#tryAccept("fence", bytes)) return;
+    const { fence } = this.#state;
+    if (fence === null) return;
+    const counts = await this.#applyFence(fence);
+    await this.#keep("fence", bytes);
+    await this.post(
+      "/v1/edge/fence/ack",
+      JSON.stringify({ line: this.#fenceLine, epoch: fence.epoch, ...counts }),
+    );
+    this.#changed();
+  }
+
+  #keep(kind: DocumentKind, bytes: Uint8Array): Promise<void> {
+    return writeFileDurably(join(this.#parts.dir, `${kind}.dsse`), bytes);
+  }
+
+  #changed(): void {
     for (const listener of this.#listeners) listener();
   }
 
   /** False where the document does not hold: the edge keeps what it has. */
-  #tryAccept(kind: "snapshot" | "trust-root", bytes: Uint8Array): boolean {
+  #tryAccept(kind: DocumentKind, bytes: Uint8Array): boolean {
     try {
       if (kind === "snapshot") this.#acceptSnapshot(bytes);
+      else if (kind === "fence") this.#acceptFence(bytes);
       else this.#acceptTrustRoot(bytes);
+      this.#served = servedFrom(this.#state);
       return true;
     } catch (error) {
-      this.#log.error("link.document-refused", { kind, reason: String(error) });
+      this.#parts.log.error("link.document-refused", { kind, reason: String(error) });
       return false;
     }
   }
 
   #acceptSnapshot(bytes: Uint8Array): void {
-    const opened = openSnapshot(bytes, this.#enrolment.stateKey, this.#clock.now()); // stops: a snapshot of another control, an expired one
-    const known = this.#state.snapshot?.epoch ?? 0;
-    if (opened.body.epoch < known)
-      throw new LinkError(
-        "snapshot.rollback",
-        `cannot go back from snapshot ${known} to ${opened.body.epoch}`,
-      ); // stops: replay
+    const opened = openSnapshot(bytes, this.#parts.enrolment.stateKey, this.#parts.clock.now()); // stops: a snapshot of another control, an expired one
+    refuseOlder("snapshot", this.#state.snapshot?.epoch, opened.body.epoch);
     this.#state = { ...this.#state, snapshot: opened.body, sealedAt: opened.issuedAt };
+  }
+
+  #acceptFence(bytes: Uint8Array): void {
+    const opened = openFence(bytes, this.#parts.enrolment.stateKey, this.#parts.clock.now()); // stops: whoever would lift what control set
+    refuseOlder("fence", this.#state.fence?.epoch, opened.body.epoch);
+    this.#state = { ...this.#state, fence: opened.body };
   }
 
   #acceptTrustRoot(bytes: Uint8Array): void {
     const opened = openDocument(
       "trust-root",
       bytes,
-      [this.#enrolment.trustRootKey],
-      this.#clock.now(),
+      [this.#parts.enrolment.trustRootKey],
+      this.#parts.clock.now(),
       parseTrustRootBody,
     ); // stops: the state key changing the root
-    const known = this.#state.trustRoot?.version ?? 0;
-    if (opened.body.version < known)
-      throw new LinkError(
-        "trust-root.rollback",
-        `cannot go back from trust root ${known} to ${opened.body.version}`,
-      );
+    refuseOlder("trust-root", this.#state.trustRoot?.version, opened.body.version);
     this.#state = { ...this.#state, trustRoot: trustRootOf(opened.body) };
   }
 
@@ -214,10 +223,10 @@ class Line implements ControlLine {
     path: string,
     init: RequestInit & { headers?: Record<string, string> },
   ): Promise<Response> {
-    const headers = { ...init.headers, authorization: `Bearer ${this.#enrolment.edgeToken}` };
-    const response = await fetch(new URL(path, this.#enrolment.url), {
+    const { url, edgeToken } = this.#parts.enrolment;
+    const response = await fetch(new URL(path, url), {
       ...init,
-      headers,
+      headers: { ...init.headers, authorization: `Bearer ${edgeToken}` },
       redirect: "error",
     });
     if (!response.ok)
@@ -231,26 +240,21 @@ class Line implements ControlLine {
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    rest += decoder.decode(chunk, { stream: true });
-    if (rest.length > MAX_LINE_BYTES)
-      throw new LinkError("link.refused", `a line over ${MAX_LINE_BYTES} bytes`);
-    const parts = rest.split("\n");
-    rest = parts.pop() ?? "";
-    yield* parts.filter((part) => part !== "");
-  }
+/** Null where the fence is older than the snapshot knows: what was stopped since would be served. */
+function servedFrom({ snapshot, fence }: LineState): Served | null {
+  if (snapshot === null || fence === null || fence.epoch < snapshot.fenceEpoch) return null;
+  return { snapshot, fence };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
+/** Stops: replay. */
+function refuseOlder(kind: DocumentKind, known: number | undefined, sent: number): void {
+  if (known !== undefined && sent < known)
+    throw new LinkError(`${kind}.rollback`, `cannot go back from ${kind} ${known} to ${sent}`);
+}
+
+function documentOf(line: ObjectReader): Uint8Array {
+  const value = line.value("document");
+  return decodeBase64(typeof value === "string" ? value : "", {
+    maxBytes: limits.documentBytes.value,
   });
 }

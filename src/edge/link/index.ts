@@ -1,7 +1,7 @@
 export type { Enrolment } from "./enrolment.ts";
 export { readEnrolment, writeEnrolment } from "./enrolment.ts";
 export { LinkError } from "./link-error.ts";
-export type { ControlLine, LineState } from "./control-line.ts";
+export type { ControlLine, FenceCounts, LineState, Served } from "./control-line.ts";
 export { openControlLine } from "./control-line.ts";
 export type { Spool } from "./spool.ts";
 export { openSpool } from "./spool.ts";

@@ -1,7 +1,12 @@
 import { CodedError } from "#trust";
 
 export class LinkError extends CodedError<
-  "enrolment.invalid" | "link.refused" | "snapshot.rollback" | "trust-root.rollback" | "spool.full"
+  | "enrolment.invalid"
+  | "link.refused"
+  | "snapshot.rollback"
+  | "trust-root.rollback"
+  | "fence.rollback"
+  | "spool.full"
 > {
   override readonly name = "LinkError";
 }

@@ -8,13 +8,14 @@ import {
   openGrant,
   parseExtensionId,
 } from "#contract";
-import type { Grant, Snapshot } from "#contract";
-import { denialCodes } from "#policy";
+import type { Fence, FenceEntry, Grant, Snapshot } from "#contract";
+import { denialCodes, judgeFence } from "#policy";
 import type { Clock, Log } from "#platform";
 import type { PublicKey } from "#trust";
 import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
 import type { BuildStore } from "./build-store.ts";
 import { openLoadDoor } from "./load-door.ts";
+import type { FenceCounts } from "#link";
 import type { SandboxLoad, SandboxProcess } from "./sandbox-process.ts";
 
 class RunnerError extends CodedError<"load.refused" | "build.failed"> {
@@ -34,8 +35,16 @@ export interface KeeperParts {
   readonly log: Log;
 }
 
+/** What a runner judges grants with; a fence is put in force before it comes here (see `fence`). */
+export interface LoadState {
+  readonly snapshot: Snapshot;
+  readonly trustRoot: TrustRoot;
+}
+
 interface Held {
   readonly grant: Grant;
+  /** SPKI digest of the key that signed what is loaded. */
+  readonly signer: string;
   readonly handle: Uint8Array;
   readonly load: SandboxLoad;
 }
@@ -47,19 +56,51 @@ export class GrantKeeper {
   readonly #held = new Map<string, Held>();
   readonly #loads = new Map<string, SandboxLoad>();
   readonly #refused = new Map<string, string>();
+  /** Grants on their way into the sandbox: a fence waits for them, then closes them too. */
+  readonly #granting = new Set<Promise<void>>();
+  #fence: Fence;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(parts: KeeperParts, sandbox: SandboxProcess) {
+  constructor(parts: KeeperParts, sandbox: SandboxProcess, fence: Fence) {
     this.#parts = parts;
     this.#sandbox = sandbox;
+    this.#fence = fence;
   }
 
   /** One at a time, in order; a later snapshot is worked on after an earlier one. */
-  apply(snapshot: Snapshot, trustRoot: TrustRoot): Promise<void> {
+  apply(state: LoadState): Promise<void> {
     this.#work = this.#work
-      .then(() => this.#apply(snapshot, trustRoot))
+      .then(() => this.#apply(state))
       .catch((error: unknown) => this.#parts.log.error("grants.failed", { reason: String(error) }));
     return this.#work;
+  }
+
+  /**
+   * Puts a fence in force ahead of whatever is being built: no call starts under what it hits, those inside are ended, and
+   * code that nothing else runs leaves memory. What it no longer hits is loaded again by the next `apply`.
+   */
+  async fence(fence: Fence): Promise<FenceCounts> {
+    this.#fence = fence;
+    await Promise.allSettled(this.#granting);
+    const hit = [...this.#held].filter(([, held]) => this.#hit(held.grant, held.signer) !== null);
+    const halted = await Promise.all(
+      hit.map(async ([text, held]) => {
+        const counts = await this.#sandbox.halt(held.handle, fence.epoch);
+        await this.#forget(text, held);
+        return counts;
+      }),
+    );
+    const sum = (count: (halt: (typeof halted)[number]) => number) =>
+      halted.reduce((total, halt) => total + count(halt), 0);
+    return {
+      refused: hit.length,
+      unqueued: sum((halt) => halt.unqueued),
+      killed: sum((halt) => halt.killed),
+    };
+  }
+
+  #hit(grant: Grant, signer: string | null): FenceEntry | null {
+    return this.#fence.hit({ ...grant, signer });
   }
 
   /** Whose call an execution's log lines belong to is told by its handle. */
@@ -67,7 +108,7 @@ export class GrantKeeper {
     return this.#held.get(handleText)?.grant;
   }
 
-  async #apply(snapshot: Snapshot, trustRoot: TrustRoot): Promise<void> {
+  async #apply({ snapshot, trustRoot }: LoadState): Promise<void> {
     const wanted = new Set<string>();
     for (const { document, building } of snapshot.grants) {
       const opened = this.#open(document);
@@ -97,7 +138,7 @@ export class GrantKeeper {
     building: boolean,
   ): Promise<void> {
     const text = handleHex(handle);
-    const refusedUnder = `${trustRoot.version}`;
+    const refusedUnder = `${trustRoot.version} ${this.#fence.epoch}`;
     if (!this.#held.has(text) && this.#refused.get(text) !== refusedUnder) {
       const failure = await this.#tryLoad(grant, handle, expiresAt, trustRoot);
       if (failure !== null) {
@@ -107,7 +148,9 @@ export class GrantKeeper {
           extension: grant.extension,
           reason: failure,
         });
-        if (building) await this.#parts.report(text, failure);
+        // What is only halted is built when the halt is over.
+        if (building && this.#hit(grant, null)?.reversible !== true)
+          await this.#parts.report(text, failure);
         return;
       }
     }
@@ -121,17 +164,11 @@ export class GrantKeeper {
     trustRoot: TrustRoot,
   ): Promise<string | null> {
     try {
-      const component = await this.#judge(grant, trustRoot);
+      const { component, signer } = await this.#judge(grant, trustRoot);
       const load = await this.#loadCode(component);
-      await this.#sandbox.grant({
-        handle,
-        load: load.id,
-        capabilities: grant.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
-        requestBytes: limits.bodyBytes.value,
-        expiresMs: expiresAt.getTime(),
-        ...grant.limits,
-      });
-      this.#held.set(handleHex(handle), { grant, handle, load });
+      const granted = this.#admit({ grant, signer, handle, load }, expiresAt);
+      this.#granting.add(granted);
+      await granted.finally(() => this.#granting.delete(granted));
       return null;
     } catch (error) {
       return error instanceof CodedError
@@ -140,18 +177,44 @@ export class GrantKeeper {
     }
   }
 
-  async #judge(grant: Grant, trustRoot: TrustRoot): Promise<Uint8Array> {
+  /** The last look at the fence before calls may come: judging and building took their time. */
+  async #admit(held: Held, expiresAt: Date): Promise<void> {
+    const { grant, handle, load, signer } = held;
+    const entry = this.#hit(grant, signer);
+    if (entry !== null)
+      throw new RunnerError(
+        "load.refused",
+        `the load door refused it: ${denialCodes([judgeFence({ fence: entry })]).join(", ")}`,
+      );
+    await this.#sandbox.grant({
+      handle,
+      load: load.id,
+      capabilities: grant.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
+      requestBytes: limits.bodyBytes.value,
+      expiresMs: expiresAt.getTime(),
+      ...grant.limits,
+    });
+    this.#held.set(handleHex(handle), held);
+  }
+
+  async #judge(
+    grant: Grant,
+    trustRoot: TrustRoot,
+  ): Promise<{ component: Uint8Array; signer: string }> {
     const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
     const ask = (bytes: ArtifactBytes) =>
       openLoadDoor({
         grant,
         bytes,
         trustRoot,
+        fence: this.#fence,
         toolchainImports: this.#parts.toolchainImports,
         now: this.#parts.clock.now(),
       });
-    const { verdict, component } = ask(await this.#parts.artifacts.read(name, grant.contentHash));
-    if (component !== null) return component;
+    const { verdict, component, signer } = ask(
+      await this.#parts.artifacts.read(name, grant.contentHash),
+    );
+    if (component !== null && signer !== null) return { component, signer };
     throw new RunnerError(
       "load.refused",
       `the load door refused it: ${denialCodes(verdict.reasons).join(", ")}`,
@@ -173,6 +236,10 @@ export class GrantKeeper {
 
   async #withdraw(text: string, held: Held): Promise<void> {
     await this.#sandbox.ungrant(held.handle);
+    await this.#forget(text, held);
+  }
+
+  async #forget(text: string, held: Held): Promise<void> {
     this.#held.delete(text);
     if ([...this.#held.values()].some((other) => other.load.id === held.load.id)) return;
     await this.#sandbox.unload(held.load);

@@ -9,7 +9,7 @@ import {
   readComponentNames,
   unaskedImports,
 } from "#contract";
-import type { ExtensionConfig, Grant } from "#contract";
+import type { ExtensionConfig, Fence, Grant } from "#contract";
 import { deny, judgeLoad, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
 import { measuredDigest } from "./artifact-cache.ts";
@@ -19,6 +19,7 @@ export interface LoadQuestion {
   readonly grant: Grant;
   readonly bytes: ArtifactBytes;
   readonly trustRoot: TrustRoot;
+  readonly fence: Fence;
   readonly toolchainImports: ReadonlySet<string>;
   readonly now: Date;
 }
@@ -27,6 +28,8 @@ export interface LoadAnswer {
   readonly verdict: Verdict;
   /** The bytes that were judged; null unless the verdict allows. */
   readonly component: Uint8Array | null;
+  /** SPKI digest of the key that signed the release; null unless the verdict allows. */
+  readonly signer: string | null;
 }
 
 /** The load door: judges again, from the bytes that this runner will compile, what control judged at publish and install. */
@@ -36,13 +39,16 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
     policy: "default.v1",
     trustRoot: String(question.trustRoot.version),
     checkpoint: null,
-    fenceEpoch: 0,
+    fenceEpoch: question.fence.epoch,
     feeds: {},
   };
   try {
     const { config, component } = measure(question.bytes);
+    const release = provenRelease(question);
+    const signer = release.ok ? release.release.value.signer.spkiDigest : null;
     const facts = {
       subject: measuredDigest(question.bytes),
+      fence: question.fence.hit({ ...grant, signer }),
       config: { ...config, extension: `${config.publisher}.${config.name}`, ...config.limits },
       grant: { ...grant, ...grant.limits },
       unaskedImports: unaskedImports(
@@ -50,10 +56,11 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
         config.capabilities,
         question.toolchainImports,
       ),
-      release: provenRelease(question),
+      release,
     };
     const verdict = judgeLoad(facts, inputs, now);
-    return { verdict, component: verdict.outcome === "allow" ? component : null };
+    const allowed = verdict.outcome === "allow";
+    return { verdict, component: allowed ? component : null, signer: allowed ? signer : null };
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
     const code = error instanceof CodedError ? String(error.code) : "artifact.unreadable";
@@ -62,6 +69,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
         deny("artifact", code, (error as Error).message),
       ]),
       component: null,
+      signer: null,
     };
   }
 }
