@@ -39,18 +39,41 @@ if (typeof globalThis.TextEncoder === "undefined") {
     get encoding() {
       return "utf-8";
     }
+    /** By code units: most texts are ASCII, and each call pays for what runs here. */
     encode(text = "") {
-      const escaped = encodeURIComponent(String(text).toWellFormed());
-      const bytes = new Uint8Array(escaped.length);
-      let size = 0;
-      for (let i = 0; i < escaped.length; i++) {
-        const code = escaped.charCodeAt(i);
-        bytes[size++] = code === 0x25 ? Number.parseInt(escaped.slice(i + 1, (i += 2) + 1), 16) : code;
+      const source = String(text);
+      const bytes = new Uint8Array(source.length);
+      for (let i = 0; i < source.length; i++) {
+        const code = source.charCodeAt(i);
+        if (code >= 0x80) return encodeRest(source, bytes.subarray(0, i));
+        bytes[i] = code;
       }
-      return bytes.slice(0, size);
+      return bytes;
     }
   };
 }
+
+const LEADS = [0, 0xc0, 0xe0, 0xf0];
+
+/** A lone surrogate becomes U+FFFD; a code unit takes at most three bytes. */
+function encodeRest(source, start) {
+  const bytes = new Uint8Array(source.length * 3);
+  bytes.set(start);
+  let size = start.length;
+  for (let i = start.length; i < source.length; i++) {
+    let point = source.codePointAt(i);
+    if (point > 0xffff) i++;
+    else if (point >= 0xd800 && point <= 0xdfff) point = 0xfffd;
+    if (point < 0x80) bytes[size++] = point;
+    else {
+      const more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+      bytes[size++] = (point >> (6 * more)) | LEADS[more];
+      for (let k = more - 1; k >= 0; k--) bytes[size++] = ((point >> (6 * k)) & 0x3f) | 0x80;
+    }
+  }
+  return bytes.slice(0, size);
+}
+
 if (typeof globalThis.TextDecoder === "undefined") {
   globalThis.TextDecoder = class TextDecoder {
     #fatal;

@@ -49,7 +49,7 @@ export function authorCommands(program: Command): void {
     .option("--json", "print JSON")
     .action(async (folder = ".", options: OutputOptions) => {
       progress("building");
-      const packed = await packFolder(folder);
+      const packed = await packFolder(folder, progress);
       await rm(join(folder, "dist"), { recursive: true, force: true });
       await writeLayout(join(folder, "dist"), packed);
       print(options, { digest: packed.digest }, () => [packed.digest]);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readComponentNames } from "#contract";
 import type { ExtensionConfig } from "#contract";
+import { flattenComponent } from "./flatten-component.ts";
 import { KitError } from "./kit-error.ts";
 import { stripExports } from "./strip-exports.ts";
 import { WORLD, worldText } from "./world.ts";
@@ -20,8 +21,15 @@ const SOURCES = [
   { file: "src/main.wat", build: buildWat },
 ] as const;
 
-/** Builds the component of an extension's folder. Throws KitError "project.source", "component.build", "component.exports". */
-export async function buildComponent(folder: string, config: ExtensionConfig): Promise<Uint8Array> {
+/**
+ * Builds the component of an extension's folder; say: takes one line where something is not as fast as it could be.
+ * Throws KitError "project.source", "component.build", "component.exports".
+ */
+export async function buildComponent(
+  folder: string,
+  config: ExtensionConfig,
+  say: (text: string) => void,
+): Promise<Uint8Array> {
   const source = SOURCES.find(({ file }) => existsSync(join(folder, file)));
   if (source === undefined)
     throw new KitError(
@@ -33,10 +41,18 @@ export async function buildComponent(folder: string, config: ExtensionConfig): P
     await writeFile(join(work, WIT_FILE), await worldText(config.capabilities));
     const component = stripExports(await source.build(join(folder, source.file), work));
     requireHandler(component);
-    return component;
+    return source.build === buildTypeScript ? await flattened(component, say) : component;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** The toolchain links several modules at every instantiation; one is enough. Whatever does not fit stays as it is, and works. */
+async function flattened(component: Uint8Array, say: (text: string) => void): Promise<Uint8Array> {
+  const { component: made, leftBecause } = await flattenComponent(component);
+  if (leftBecause !== null)
+    say(`the component is not flattened, so each call costs more: ${leftBecause}`);
+  return made;
 }
 
 function requireHandler(component: Uint8Array): void {

@@ -28,8 +28,11 @@ export interface Packed {
   readonly blobs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Builds and packs an extension's folder; equal component and caisson.json give equal bytes on every machine. */
-export async function packFolder(folder: string): Promise<Packed> {
+/** Builds and packs an extension's folder; equal component and caisson.json give equal bytes on every machine. say: takes remarks on the build. */
+export async function packFolder(
+  folder: string,
+  say: (text: string) => void = () => {},
+): Promise<Packed> {
   const path = join(folder, "caisson.json");
   if (!existsSync(path))
     throw new KitError(
@@ -43,7 +46,7 @@ export async function packFolder(folder: string): Promise<Packed> {
   const prebuilt = join(folder, config.component);
   const component = existsSync(prebuilt)
     ? await readFile(prebuilt)
-    : await buildComponent(folder, config);
+    : await buildComponent(folder, config, say);
   return packFiles(configBytes, config, component);
 }
 

@@ -1,8 +1,4 @@
-import { CodedError } from "#trust";
-
-export class ComponentError extends CodedError<"component.malformed" | "component.core-module"> {
-  override readonly name = "ComponentError";
-}
+import { ComponentError, malformed, WasmCursor } from "./wasm-cursor.ts";
 
 /** Names at the top level of a component. */
 export interface ComponentNames {
@@ -22,7 +18,7 @@ const MAX_NAME_BYTES = 512;
  * bytes: attacker-controlled. Throws ComponentError "component.malformed", or "component.core-module" for a plain module.
  */
 export function readComponentNames(bytes: Uint8Array): ComponentNames {
-  const cursor = new Cursor(bytes);
+  const cursor = new WasmCursor(bytes);
   if (MAGIC.some((byte) => cursor.byte() !== byte))
     throw malformed("wanted the magic number \\0asm");
   if (COMPONENT_VERSION.some((byte) => cursor.byte() !== byte))
@@ -40,7 +36,7 @@ export function readComponentNames(bytes: Uint8Array): ComponentNames {
   return { imports, exports };
 }
 
-function readImports(section: Cursor): string[] {
+function readImports(section: WasmCursor): string[] {
   return readVector(section, () => {
     const name = readExternName(section);
     skipExternType(section);
@@ -48,7 +44,7 @@ function readImports(section: Cursor): string[] {
   });
 }
 
-function readExports(section: Cursor): string[] {
+function readExports(section: WasmCursor): string[] {
   return readVector(section, () => {
     const name = readExternName(section);
     const sort = section.byte();
@@ -59,13 +55,13 @@ function readExports(section: Cursor): string[] {
   });
 }
 
-function readVector(section: Cursor, readOne: () => string): string[] {
+function readVector(section: WasmCursor, readOne: () => string): string[] {
   const count = section.u32();
   if (count > MAX_NAMES) throw malformed(`${count} names in a section, at most ${MAX_NAMES}`);
   return Array.from({ length: count }, readOne);
 }
 
-function readExternName(section: Cursor): string {
+function readExternName(section: WasmCursor): string {
   const form = section.byte();
   if (form > 0x02) throw malformed(`unknown name form ${form}`);
   const length = section.u32();
@@ -76,7 +72,7 @@ function readExternName(section: Cursor): string {
   return name;
 }
 
-function skipNameOptions(section: Cursor): void {
+function skipNameOptions(section: WasmCursor): void {
   const count = section.u32();
   for (let i = 0; i < Math.min(count, 8); i++) {
     section.byte();
@@ -84,7 +80,7 @@ function skipNameOptions(section: Cursor): void {
   }
 }
 
-function skipExternType(section: Cursor): void {
+function skipExternType(section: WasmCursor): void {
   const kind = section.byte();
   if (kind === 0x00) {
     if (section.byte() !== 0x11) throw malformed("a core import that is no module");
@@ -96,59 +92,7 @@ function skipExternType(section: Cursor): void {
   else throw malformed(`unknown import type ${kind}`);
 }
 
-function skipValueBound(section: Cursor): void {
+function skipValueBound(section: WasmCursor): void {
   section.byte();
   section.u32();
-}
-
-function malformed(why: string): ComponentError {
-  return new ComponentError("component.malformed", `cannot read the component: ${why}`);
-}
-
-class Cursor {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  done(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  byte(): number {
-    const value = this.#bytes[this.#at++];
-    if (value === undefined) throw malformed("it ends inside a value");
-    return value;
-  }
-
-  /** LEB128, at most five bytes. */
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        if (value > 0xffff_ffff) break;
-        return value;
-      }
-    }
-    throw malformed("a number over 32 bits");
-  }
-
-  part(length: number): Cursor {
-    if (length > this.#bytes.length - this.#at) throw malformed("a section runs past its end");
-    this.#at += length;
-    return new Cursor(this.#bytes.subarray(this.#at - length, this.#at));
-  }
-
-  text(length: number): string {
-    const part = this.part(length);
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(part.#bytes);
-    } catch {
-      throw malformed("a name that is not UTF-8");
-    }
-  }
 }

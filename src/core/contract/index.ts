@@ -38,7 +38,7 @@ export { ApiError, call } from "./client.ts";
 export type { ArtifactManifest, BlobReference, FileLayer } from "./artifact-manifest.ts";
 export { buildArtifactManifest, isBlob, parseArtifactManifest } from "./artifact-manifest.ts";
 export type { ComponentNames } from "./component-imports.ts";
-export { ComponentError, readComponentNames } from "./component-imports.ts";
+export { readComponentNames } from "./component-imports.ts";
 export {
   capabilityInterfaces,
   parseToolchainImports,
@@ -134,3 +134,4 @@ export {
   writeReason,
   writeUngrant,
 } from "./frames/parent-messages.ts";
+export { ComponentError, WasmCursor } from "./wasm-cursor.ts";
