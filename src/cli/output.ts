@@ -56,3 +56,8 @@ export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex -- what a terminal would obey is what is taken out
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd");
 }
+
+/** Text of several lines: what follows the first is set apart, so that it cannot pass for a line of its own. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n    | ");
+}

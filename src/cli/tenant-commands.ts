@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { call, operations } from "#contract";
 import type { ApiAddress } from "#contract";
 import { CliError } from "./cli-error.ts";
-import { print, printable, progress, reasonTree, table } from "./output.ts";
+import { print, printable, printableLines, progress, reasonTree, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
 import { address, tenantOf } from "./profile.ts";
 
@@ -86,7 +86,7 @@ export function tenantCommands(program: Command): void {
       print(options, { items }, () =>
         items.map(
           (line) =>
-            `${line.at} ${line.level.padEnd(5)} ${line.extension} ${printable(line.message)}`,
+            `${line.at} ${line.level.padEnd(5)} ${line.extension} ${printableLines(line.message)}`,
         ),
       );
     });
@@ -161,7 +161,7 @@ async function explain(id: string, options: TenantOptions): Promise<void> {
         .map(([name, value]) => `${name} ${value}`)
         .join(", ")}`,
       ...(verdict === null ? [] : ["installed by verdict:", ...reasonTree(verdict.reasons, "  ")]),
-      ...logs.map((line) => `  ${line.level} ${printable(line.message)}`),
+      ...logs.map((line) => `  ${line.level} ${printableLines(line.message)}`),
     ];
   });
 }

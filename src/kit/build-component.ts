@@ -2,15 +2,14 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { readComponentNames } from "#contract";
 import type { ExtensionConfig } from "#contract";
+import { bundleGuest } from "./bundle-guest.ts";
 import { flattenComponent } from "./flatten-component.ts";
 import { KitError } from "./kit-error.ts";
+import { withSourceLines } from "./line-table.ts";
 import { stripExports } from "./strip-exports.ts";
 import { WORLD, worldText } from "./world.ts";
-
-const PRELUDE = fileURLToPath(new URL("../../sdk/guest/prelude.js", import.meta.url));
 
 const WIT_FILE = "world.wit";
 
@@ -20,6 +19,14 @@ const SOURCES = [
   { file: "src/main.c", build: buildC },
   { file: "src/main.wat", build: buildWat },
 ] as const;
+
+interface Sources {
+  readonly source: string;
+  /** A folder for this build alone. */
+  readonly work: string;
+  readonly config: ExtensionConfig;
+  readonly say: (text: string) => void;
+}
 
 /**
  * Builds the component of an extension's folder; say: takes one line where something is not as fast as it could be.
@@ -39,7 +46,9 @@ export async function buildComponent(
   const work = await mkdtemp(join(tmpdir(), "caisson-build-"));
   try {
     await writeFile(join(work, WIT_FILE), await worldText(config.capabilities));
-    const component = stripExports(await source.build(join(folder, source.file), work));
+    const component = stripExports(
+      await source.build({ source: join(folder, source.file), work, config, say }),
+    );
     requireHandler(component);
     return source.build === buildTypeScript ? await flattened(component, say) : component;
   } finally {
@@ -64,29 +73,13 @@ function requireHandler(component: Uint8Array): void {
     );
 }
 
-async function buildTypeScript(source: string, work: string): Promise<Uint8Array> {
-  const { build } = await import("esbuild");
-  const bundled = await build({
-    entryPoints: [source],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "neutral",
-    target: "es2023",
-    external: ["caisson:*", "wasi:*"],
-    inject: [PRELUDE],
-    logLevel: "silent",
-  }).catch((cause: unknown) => {
-    throw new KitError("component.build", `cannot bundle ${source}: ${(cause as Error).message}`, {
-      cause,
-    });
-  });
+async function buildTypeScript({ source, work, config, say }: Sources): Promise<Uint8Array> {
+  const { code, lines } = await bundleGuest(source, config, say);
   const { componentize } = await import("componentize-qjs");
-  const jsSource = bundled.outputFiles[0]?.text ?? "";
   try {
     const { component } = await componentize({
       witPath: join(work, WIT_FILE),
-      jsSource,
+      jsSource: code,
       world: WORLD,
       sync: true,
     });
@@ -94,14 +87,18 @@ async function buildTypeScript(source: string, work: string): Promise<Uint8Array
   } catch (cause) {
     throw new KitError(
       "component.build",
-      `cannot make a component of ${source}: ${(cause as Error).message}`,
+      `cannot make a component of ${source}: ${oneLine(withSourceLines((cause as Error).message, lines))}`,
       { cause },
     );
   }
 }
 
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+}
+
 /** The text is a whole component, or a core module with the canonical ABI's names that is wrapped into one. */
-async function buildWat(source: string, work: string): Promise<Uint8Array> {
+async function buildWat({ source, work }: Sources): Promise<Uint8Array> {
   const { parse } = await import("@bytecodealliance/jco-transpile/wasm-tools");
   try {
     const bytes = await parse(await readFile(source, "utf8"));
@@ -126,7 +123,7 @@ async function wrapModule(module: Uint8Array, work: string): Promise<Uint8Array>
   return componentNew(embedded, []);
 }
 
-async function buildC(source: string, work: string): Promise<Uint8Array> {
+async function buildC({ source, work }: Sources): Promise<Uint8Array> {
   const { compileC } = await import("./compile-c.ts");
   return wrapModule(await compileC(source, work), work);
 }

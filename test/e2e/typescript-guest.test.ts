@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packFolder } from "#kit";
 import type { Caisson } from "./caisson.ts";
+import { runCli } from "./run-cli.ts";
 import { startCaisson } from "./start-caisson.ts";
+import { until } from "./until.ts";
 
 const SOURCE = `
 import { OutgoingBody } from "caisson:ext/types@1.0.0";
+import { fail } from "./fail.ts";
 const answer = (bytes, status = 200, headers = []) => {
   const body = new OutgoingBody();
   body.write(bytes);
@@ -23,10 +26,26 @@ export const handler = {
       return answer(new Uint8Array(), 200, headers.map(([name, value]) => ({ name, value })));
     }
     if (request.path === "/seen") return answer(new TextEncoder().encode(JSON.stringify({ headers: request.headers, query: request.query })));
+    if (request.path === "/throw") return fail(3, { reason: "on purpose" });
+    if (request.path === "/promise") return Promise.resolve(answer(new Uint8Array()));
+    if (request.path === "/text-thrown") throw "a text,\\nand a line below";
     const values = { random: Math.random(), uuid: crypto.randomUUID(), bytes: [...crypto.getRandomValues(new Uint8Array(8))], time: Date.now() };
     return answer(new TextEncoder().encode(JSON.stringify(values)));
   },
 };
+`;
+
+/** Types take lines away when they are stripped: what the engine sees is not where the author wrote it. */
+const FAIL = `interface Reason {
+  readonly reason: string;
+}
+
+type Depth = number;
+
+export function fail(depth: Depth, why: Reason): never {
+  if (depth > 0) return fail(depth - 1, why);
+  throw new RangeError(why.reason);
+}
 `;
 
 let caisson: Caisson;
@@ -36,11 +55,16 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "cts-"));
   mkdirSync(join(folder, "src"));
   writeFileSync(join(folder, "src/index.ts"), SOURCE);
+  writeFileSync(join(folder, "src/fail.ts"), FAIL);
+  writeFileSync(join(folder, "north.key"), caisson.north.key);
   const endpoints = [
     { method: "GET", path: "/" },
     { method: "POST", path: "/text" },
     { method: "GET", path: "/headers" },
     { method: "GET", path: "/seen" },
+    { method: "GET", path: "/throw" },
+    { method: "GET", path: "/promise" },
+    { method: "GET", path: "/text-thrown" },
   ];
   writeFileSync(
     join(folder, "caisson.json"),
@@ -52,7 +76,7 @@ beforeAll(async () => {
       wit: "caisson:ext@1.0.0",
       component: "script.wasm",
       endpoints,
-      capabilities: {},
+      capabilities: { log: {} },
     }),
   );
   const artifact = caisson.sign(await packFolder(folder));
@@ -168,4 +192,35 @@ test("of the client's headers only the listed ones reach the guest, never a cred
   expect(seen.headers.find(({ name }) => name === "x-request-id")?.value).not.toBe(
     "chosen-by-client",
   );
+});
+
+function lineOf(source: string, text: string): number {
+  return source.slice(0, source.indexOf(text)).split("\n").length;
+}
+
+/** What the command line prints of the log once it holds `text`. */
+function logWith(text: string): Promise<string> {
+  const env = { CAISSON_URL: caisson.operator.url, CAISSON_KEY_FILE: join(folder, "north.key") };
+  return until(`a log line with ${text}`, async () => {
+    const { out } = await runCli(["logs", "acme.script"], env);
+    return out.includes(text) ? out : null;
+  });
+}
+
+test("an exception that the guest does not catch stands in the log with the author's file and line, and the client sees none of it", async () => {
+  const { status, body } = await ask("/throw");
+  expect(status).toBe(500);
+  expect(JSON.parse(body.toString("utf8"))).toMatchObject({ code: "guest.trap" });
+  expect(body.toString("utf8")).not.toMatch(/on purpose|fail|index\.ts/);
+  const log = await logWith("RangeError: on purpose");
+  expect(log).toContain(`at fail (src/fail.ts:${lineOf(FAIL, "throw new")})`);
+  expect(log).toContain(`at fail (src/fail.ts:${lineOf(FAIL, "if (depth")})`);
+  expect(log).toContain(`at handle (src/index.ts:${lineOf(SOURCE, "return fail(3")})`);
+});
+
+test("a handler that returns a promise, or throws what is no error, is named in the log", async () => {
+  expect((await ask("/promise")).status).toBe(500);
+  await logWith("TypeError: handle returned a promise");
+  expect((await ask("/text-thrown")).status).toBe(500);
+  expect(await logWith("thrown: a text,")).toContain("\n    | and a line below");
 });
