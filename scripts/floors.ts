@@ -92,7 +92,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   kit: {
     folder: "src/kit",
     floor: 8,
-    sees: [...core],
+    sees: [...core, "link"],
     packages: ["esbuild", "componentize-qjs", "@bytecodealliance/jco-transpile"], // bundle and strip types; JavaScript to component; WIT and WAT tools
   },
   cli: { folder: "src/cli", floor: 9, sees: [...core, "kit"], packages: ["commander"] },

@@ -37,7 +37,7 @@ export function authorCommands(program: Command): void {
         const files = await createExtension(resolve(folder), options.publisher, options.template);
         print(options, { folder: resolve(folder), files }, () => [
           `made ${resolve(folder)}: ${files.join(", ")}`,
-          `next: caisson pack ${folder}`,
+          `next: caisson dev ${folder}`,
         ]);
       },
     );

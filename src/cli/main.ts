@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ApiError, errors, isErrorCode } from "#contract";
 import { CodedError } from "#trust";
 import { authorCommands } from "./author-commands.ts";
+import { developCommands } from "./develop-commands.ts";
 import { demoRefusal } from "./demo-refusal.ts";
 import { fenceCommands } from "./fence-commands.ts";
 import { invokeCommand } from "./invoke.ts";
@@ -17,6 +18,7 @@ const OWN_EXITS: Readonly<Record<string, number>> = {
   usage: USAGE,
   "profile.missing": USAGE,
   "file.unreadable": USAGE,
+  "test.failed": 1,
   "control.unreachable": 5,
 };
 
@@ -26,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .version("0.1.0", "--caisson-version")
     .exitOverride();
   authorCommands(program);
+  developCommands(program);
   tenantCommands(program);
   invokeCommand(program);
   operatorCommands(program);

@@ -20,6 +20,9 @@ const SOURCES = [
   { file: "src/main.wat", build: buildWat },
 ] as const;
 
+/** A draft leaves out what makes calls cheaper and builds longer. */
+export type Effort = "draft" | "release";
+
 interface Sources {
   readonly source: string;
   /** A folder for this build alone. */
@@ -36,6 +39,7 @@ export async function buildComponent(
   folder: string,
   config: ExtensionConfig,
   say: (text: string) => void,
+  effort: Effort,
 ): Promise<Uint8Array> {
   const source = SOURCES.find(({ file }) => existsSync(join(folder, file)));
   if (source === undefined)
@@ -50,7 +54,9 @@ export async function buildComponent(
       await source.build({ source: join(folder, source.file), work, config, say }),
     );
     requireHandler(component);
-    return source.build === buildTypeScript ? await flattened(component, say) : component;
+    return source.build === buildTypeScript && effort === "release"
+      ? await flattened(component, say)
+      : component;
   } finally {
     await rm(work, { recursive: true, force: true });
   }

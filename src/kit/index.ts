@@ -1,5 +1,6 @@
 export { createExtension } from "./create-extension.ts";
-export { buildComponent } from "./build-component.ts";
+export type { DevEvent } from "./develop.ts";
+export { develop } from "./develop.ts";
 export { flattenComponent } from "./flatten-component.ts";
 export { KitError } from "./kit-error.ts";
 export { readLayout, writeLayout } from "./layout.ts";
@@ -9,3 +10,5 @@ export { createPublisherKey, readPublisherKey } from "./publisher-key.ts";
 export { pushArtifact } from "./push.ts";
 export type { SignedArtifact } from "./sign.ts";
 export { attachBundle, signPacked } from "./sign.ts";
+export type { CaseResult } from "./run-tests.ts";
+export { runTests } from "./run-tests.ts";

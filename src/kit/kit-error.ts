@@ -11,6 +11,9 @@ export class KitError extends CodedError<
   | "key.invalid"
   | "push.refused"
   | "tool.missing"
+  | "local.failed"
+  | "load.refused"
+  | "test.invalid"
 > {
   override readonly name = "KitError";
 }

@@ -13,6 +13,7 @@ import {
 import type { ExtensionConfig } from "#contract";
 import { fileURLToPath } from "node:url";
 import { buildComponent } from "./build-component.ts";
+import type { Effort } from "./build-component.ts";
 import { writeGuestTypes } from "./guest-types.ts";
 import { KitError } from "./kit-error.ts";
 
@@ -28,10 +29,14 @@ export interface Packed {
   readonly blobs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Builds and packs an extension's folder; equal component and caisson.json give equal bytes on every machine. say: takes remarks on the build. */
+/**
+ * Builds and packs an extension's folder; equal component and caisson.json give equal bytes on every machine.
+ * say: takes remarks on the build; effort: a draft is built faster, answers the same and costs more per call.
+ */
 export async function packFolder(
   folder: string,
   say: (text: string) => void = () => {},
+  effort: Effort = "release",
 ): Promise<Packed> {
   const path = join(folder, "caisson.json");
   if (!existsSync(path))
@@ -46,7 +51,7 @@ export async function packFolder(
   const prebuilt = join(folder, config.component);
   const component = existsSync(prebuilt)
     ? await readFile(prebuilt)
-    : await buildComponent(folder, config, say);
+    : await buildComponent(folder, config, say, effort);
   return packFiles(configBytes, config, component);
 }
 

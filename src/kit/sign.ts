@@ -4,6 +4,7 @@ import { EMPTY_MEDIA_TYPE, EXTENSION_TYPE, MANIFEST_MEDIA_TYPE } from "#contract
 import type { Packed } from "./pack.ts";
 
 export interface SignedArtifact extends Packed {
+  readonly bundle: Uint8Array;
   /** The referrer that carries the bundle, and its blobs. */
   readonly referrer: Uint8Array;
   readonly referrerDigest: ManifestDigest;
@@ -49,5 +50,5 @@ export function attachBundle(packed: Packed, bundle: Uint8Array): SignedArtifact
     [digestOf("file", empty), empty],
     [digestOf("file", bundle), bundle],
   ]);
-  return { ...packed, blobs, referrer, referrerDigest: digestOf("manifest", referrer) };
+  return { ...packed, blobs, bundle, referrer, referrerDigest: digestOf("manifest", referrer) };
 }

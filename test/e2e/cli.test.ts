@@ -100,6 +100,8 @@ test("every verb and every verb below it explains itself", async () => {
   expect(top).toEqual(
     expect.arrayContaining([
       "new",
+      "dev",
+      "test",
       "pack",
       "sign",
       "publish",

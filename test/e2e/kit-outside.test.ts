@@ -39,6 +39,7 @@ async function author(...args: string[]): Promise<CliRun> {
 /** From a template to an answer; the component built first is kept, so that packing again means the same bytes. */
 async function fromTemplateToAnswer(name: string, template: string): Promise<string> {
   await author("new", name, "--publisher", "acme", "--template", template);
+  expect((await author("test", name, "--json")).json).toMatchObject({ passed: 2, failed: 0 });
   const first = (await author("pack", name, "--json")).json as { digest: string };
   await keepComponent(name);
   const again = (await author("pack", name, "--json")).json as { digest: string };
@@ -65,14 +66,14 @@ async function keepComponent(name: string): Promise<void> {
   }
 }
 
-test("the TypeScript template goes from new to an answer, and packs to the same digest again", async () => {
+test("the TypeScript template goes from new through its own test to an answer, and packs to the same digest again", async () => {
   expect(await fromTemplateToAnswer("ts-ext", "typescript")).toBe("Hello from TypeScript.\n");
 });
 
 test("clang is present", ({ skip }) => skip(!hasClang, "clang is not installed"));
 
 if (hasClang)
-  test("the C template goes from new to an answer, and packs to the same digest again", async () => {
+  test("the C template goes from new through its own test to an answer, and packs to the same digest again", async () => {
     expect(await fromTemplateToAnswer("c-ext", "c")).toMatch(/^Hello/);
   });
 

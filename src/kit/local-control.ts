@@ -1,0 +1,307 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  documentTimes,
+  encodeBase64,
+  ObjectReader,
+  parseStrictJson,
+  sealDocument,
+  trustRootJson,
+  BUNDLE_MEDIA_TYPE,
+} from "#trust";
+import {
+  Fence,
+  grantHandle,
+  handleHex,
+  INDEX_MEDIA_TYPE,
+  limits,
+  MANIFEST_MEDIA_TYPE,
+  MAX_BATCH_BYTES,
+  openGrant,
+  parseExecutionBatch,
+  parseLogBatch,
+  sealFence,
+  sealGrant,
+  sealSnapshot,
+} from "#contract";
+import type { ExecutionRecord, Grant, LogRecord, SnapshotInstall } from "#contract";
+import { newId } from "#platform";
+import { writeEnrolment } from "#link";
+import { join } from "node:path";
+import { KitError } from "./kit-error.ts";
+import { LocalPublisher, newKey } from "./local-publisher.ts";
+import { keyHash, newApiKey } from "./local-key.ts";
+import type { Packed } from "./pack.ts";
+import type { SignedArtifact } from "./sign.ts";
+
+const HEARTBEAT_MS = 250;
+const RESEAL_MS = 30_000;
+const VALID_MS = 24 * 3_600_000;
+const GRANT_VALID_MS = 30 * VALID_MS;
+
+export interface LocalEvents {
+  readonly onLog: (record: LogRecord) => void;
+  readonly onCall: (record: ExecutionRecord) => void;
+}
+
+interface Granted {
+  readonly artifact: SignedArtifact;
+  readonly document: Uint8Array;
+  readonly handle: string;
+  readonly install: SnapshotInstall;
+}
+
+/**
+ * What stands in control's place on an author's machine: one tenant, one install, keys made for this run. It speaks to a
+ * runner and a gateway as control does, so that they judge, limit and record as everywhere.
+ */
+export class LocalControl implements AsyncDisposable {
+  readonly apiKey = newApiKey();
+  readonly #events: LocalEvents;
+  readonly #publisher = new LocalPublisher(new Date());
+  readonly #state = newKey("ed25519");
+  readonly #root = newKey("ed25519");
+  readonly #edgeToken = randomBytes(32).toString("base64url");
+  readonly #tenant = newId("tenant");
+  readonly #install = newId("install");
+  readonly #key = newId("apiKey");
+  readonly #server: Server;
+  readonly #streams = new Set<ServerResponse>();
+  readonly #fences = new Set<ServerResponse>();
+  readonly #timers: NodeJS.Timeout[];
+  #epoch = Date.now();
+  #serving: Granted | null = null;
+  #newest = newApiKey();
+  #building: (Granted & { readonly done: (failure: string | null) => void }) | null = null;
+
+  constructor(events: LocalEvents) {
+    this.#events = events;
+    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#timers = [
+      setInterval(() => this.#beat(), HEARTBEAT_MS),
+      setInterval(() => this.#sendState(), RESEAL_MS),
+    ];
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve, reject) =>
+      this.#server.once("error", reject).listen(0, "127.0.0.1", resolve),
+    );
+  }
+
+  /** Writes what runner and gateway know of this control; the files are 0600. */
+  async enrol(data: string): Promise<void> {
+    const { port } = this.#server.address() as AddressInfo; // listening on TCP
+    const enrolment = {
+      url: `http://127.0.0.1:${port}`,
+      stateKey: this.#state.publicKey,
+      trustRootKey: this.#root.publicKey,
+      edgeToken: this.#edgeToken,
+    };
+    for (const edge of ["runner", "gateway"])
+      await writeEnrolment(join(data, `edge/${edge}.json`), enrolment);
+  }
+
+  /**
+   * Grants what is packed all that it asks for; what served before goes on until the runner serves it. Resolves with a key
+   * that a gateway knows once it has the snapshot that routes to it. Throws KitError "load.refused".
+   */
+  async offer(packed: Packed): Promise<string> {
+    const granted = this.#grant(packed);
+    const failure = await new Promise<string | null>((done) => {
+      this.#building = { ...granted, done };
+      this.#sendState();
+    });
+    this.#building = null;
+    if (failure !== null)
+      throw new KitError("load.refused", `cannot run ${granted.install.extension}: ${failure}`);
+    this.#serving = granted;
+    this.#newest = newApiKey();
+    this.#sendState();
+    return this.#newest;
+  }
+
+  #grant(packed: Packed): Granted {
+    const { config, digest } = packed;
+    const now = new Date();
+    const extension = `${config.publisher}.${config.name}`;
+    const grant: Grant = {
+      tenant: this.#tenant,
+      install: this.#install,
+      extension,
+      version: config.version,
+      contentHash: digest,
+      capabilities: config.capabilities,
+      limits: {
+        ...config.limits,
+        responseBytes: limits.bodyBytes.value,
+        logBytes: limits.logBytes.value,
+        logLines: limits.logLines.value,
+        concurrency: limits.installConcurrency.value,
+      },
+      trustClass: "shared",
+      epoch: ++this.#epoch,
+    };
+    const document = sealGrant(grant, timesFor(now, GRANT_VALID_MS), this.#state);
+    const handle = handleHex(grantHandle(openGrant(document, this.#state.publicKey, now)));
+    const install: SnapshotInstall = {
+      tenant: this.#tenant,
+      id: this.#install,
+      extension,
+      version: config.version,
+      contentHash: digest,
+      signer: this.#publisher.key.spkiDigest,
+      state: "ready",
+      handle,
+      endpoints: config.endpoints,
+      deadlineMs: config.limits.deadlineMs,
+      concurrency: limits.installConcurrency.value,
+    };
+    return { artifact: this.#publisher.release(packed, now), document, handle, install };
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? "";
+    if (request.headers.authorization !== `Bearer ${this.#edgeToken}`)
+      return void response.writeHead(401).end();
+    try {
+      if (path === "/v1/edge/stream") return this.#attach(response);
+      if (path === "/v1/edge/fence") return this.#attachFence(response);
+      if (request.method === "POST") {
+        this.#take(path, await bodyOf(request));
+        return void response.end("{}");
+      }
+      const bytes = this.#file(path);
+      response.writeHead(bytes === null ? 404 : 200).end(bytes ?? undefined);
+    } catch {
+      response.writeHead(400).end();
+    }
+  }
+
+  #attach(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    this.#streams.add(response);
+    response.on("close", () => this.#streams.delete(response));
+    const root = { ...trustRootJson(this.#publisher.trustRoot), ...timesFor(new Date(), VALID_MS) };
+    send(response, "trust-root", sealDocument("trust-root", root, this.#root));
+    send(response, "snapshot", this.#snapshot());
+  }
+
+  #attachFence(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    this.#fences.add(response);
+    response.on("close", () => this.#fences.delete(response));
+    response.write(`${JSON.stringify({ kind: "line", id: newId("request") })}\n`);
+    send(response, "fence", this.#fence());
+  }
+
+  #take(path: string, body: Uint8Array): void {
+    if (path === "/v1/edge/logs") parseLogBatch(body).forEach(this.#events.onLog);
+    else if (path === "/v1/edge/executions") parseExecutionBatch(body).forEach(this.#events.onCall);
+    else if (path === "/v1/edge/builds") this.#takeBuild(body);
+  }
+
+  #takeBuild(body: Uint8Array): void {
+    const reader = ObjectReader.of(parseStrictJson(body, { maxBytes: 65_536 }), "build report");
+    const handle = reader.string("handle", { max: 64 });
+    const failure = reader.optionalString("failure", { max: 2_000 }) ?? null;
+    if (handle === this.#building?.handle) this.#building.done(failure);
+  }
+
+  /** The registry's routes, for the artifacts that are granted. */
+  #file(path: string): Uint8Array | null {
+    for (const { artifact } of this.#granted()) {
+      const { publisher, name } = artifact.config;
+      const base = `/v2/${publisher}/${name}`;
+      if (path === `${base}/manifests/${artifact.digest}`) return artifact.manifest;
+      if (path === `${base}/manifests/${artifact.referrerDigest}`) return artifact.referrer;
+      if (path === `${base}/referrers/${artifact.digest}`) return referrersOf(artifact);
+      const blob = artifact.blobs.get(path.slice(`${base}/blobs/`.length));
+      if (path.startsWith(`${base}/blobs/`) && blob !== undefined) return blob;
+    }
+    return null;
+  }
+
+  #granted(): Granted[] {
+    return [this.#serving, this.#building].filter((granted) => granted !== null);
+  }
+
+  #snapshot(): Uint8Array {
+    const snapshot = {
+      epoch: ++this.#epoch,
+      fenceEpoch: 0,
+      keys: [
+        { id: this.#key, tenant: this.#tenant, hash: keyHash(this.apiKey), call: true },
+        { id: newId("apiKey"), tenant: this.#tenant, hash: keyHash(this.#newest), call: false },
+      ],
+      installs: this.#serving === null ? [] : [this.#serving.install],
+      grants: this.#granted().map((granted) => ({
+        document: granted.document,
+        building: granted === this.#building,
+      })),
+      greatestAgeMs: limits.snapshotAgeMs.value,
+    };
+    return sealSnapshot(snapshot, timesFor(new Date(), VALID_MS), this.#state);
+  }
+
+  #fence(): Uint8Array {
+    return sealFence(new Fence(0, []), timesFor(new Date(), VALID_MS), this.#state);
+  }
+
+  #sendState(): void {
+    const [fence, snapshot] = [this.#fence(), this.#snapshot()];
+    for (const response of this.#fences) send(response, "fence", fence);
+    for (const response of this.#streams) send(response, "snapshot", snapshot);
+  }
+
+  #beat(): void {
+    for (const response of [...this.#streams, ...this.#fences])
+      response.write(`${JSON.stringify({ kind: "heartbeat" })}\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+function timesFor(now: Date, validMs: number): ReturnType<typeof documentTimes> {
+  return documentTimes(now, new Date(now.getTime() + validMs));
+}
+
+function send(response: ServerResponse, kind: string, document: Uint8Array): void {
+  response.write(`${JSON.stringify({ kind, document: encodeBase64(document) })}\n`);
+}
+
+function referrersOf({ referrer, referrerDigest }: SignedArtifact): Uint8Array {
+  return new TextEncoder().encode(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: INDEX_MEDIA_TYPE,
+      manifests: [
+        {
+          mediaType: MANIFEST_MEDIA_TYPE,
+          digest: referrerDigest,
+          size: referrer.length,
+          artifactType: BUNDLE_MEDIA_TYPE,
+        },
+      ],
+    }),
+  );
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BATCH_BYTES) throw new KitError("local.failed", "an edge sent too much");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
