@@ -1,0 +1,94 @@
+import { execFile, spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseTrustBundle } from "../../src/core/trust/index.ts";
+import type { Caisson } from "./caisson.ts";
+import { runCli } from "./run-cli.ts";
+import type { CliRun } from "./run-cli.ts";
+import { startCaisson, trust } from "./start-caisson.ts";
+
+const DOC = fileURLToPath(new URL("../../docs/authoring.md", import.meta.url));
+const TSC = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
+const hasClang = spawnSync("clang", ["--version"]).status === 0;
+
+interface Sample {
+  readonly language: string;
+  /** Where it stands in an extension's folder; empty for commands. */
+  readonly path: string;
+  readonly text: string;
+}
+
+let caisson: Caisson;
+let home: string;
+let samples: readonly Sample[];
+beforeAll(async () => {
+  caisson = await startCaisson();
+  home = await mkdtemp(join(tmpdir(), "caisson-doc-"));
+  await writeFile(join(home, "north.key"), caisson.north.key);
+  const text = await readFile(DOC, "utf8");
+  samples = [...text.matchAll(/^```(\w+)(?: (\S+))?\n(.*?)^```$/gms)].map(
+    ([, language = "", path = "", code = ""]) => ({ language, path, text: code }),
+  );
+});
+afterAll(async () => {
+  await caisson[Symbol.asyncDispose]();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** The guide's commands, as it has them, in a folder outside the clone. */
+async function follow(line: string): Promise<CliRun> {
+  const [program, ...args] = line.split(" ");
+  expect(program).toBe("caisson");
+  const env = { CAISSON_URL: caisson.operator.url, CAISSON_KEY_FILE: join(home, "north.key") };
+  const ran = await runCli(args, env, home);
+  expect(ran, `${line}: ${ran.err}`).toMatchObject({ exit: 0 });
+  return ran;
+}
+
+async function write(folder: string, { path, text }: Sample): Promise<void> {
+  const file = join(home, folder, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}
+
+test("the guide's commands and files make an extension that type-checks, passes its tests, is published and answers", async () => {
+  const commands = samples.filter(({ language }) => language === "sh");
+  const [first = [], second = []] = commands.map(({ text }) => text.trim().split("\n"));
+  expect(commands).toHaveLength(2);
+  for (const line of first) await follow(line);
+  await rm(join(home, "greeter/test"), { recursive: true });
+  const files = samples.filter(({ language }) => ["ts", "json"].includes(language));
+  expect(files.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(["src/index.ts", "caisson.json", "test/greet.test.json"]),
+  );
+  for (const file of files) await write("greeter", file);
+  expect((await follow("caisson test greeter --json")).json).toMatchObject({
+    passed: 4,
+    failed: 0,
+  });
+  await promisify(execFile)(process.execPath, [TSC, "-p", join(home, "greeter")]);
+  let last = "";
+  for (const line of second) {
+    last = (await follow(line)).out;
+    // What the guide leaves to the operator.
+    const [anchor] = line.includes("key make") ? parseTrustBundle(last) : [];
+    if (anchor !== undefined) await trust(caisson.operator, anchor.key, {});
+    if (line.includes("install")) await caisson.untilRouted(caisson.north, "acme.greeter");
+  }
+  expect(JSON.parse(last)).toMatchObject({ greeting: "Hello, Ada!" });
+});
+
+if (hasClang)
+  test("the guide's C source passes the C template's test", async () => {
+    await follow("caisson new small --publisher acme --template c");
+    for (const sample of samples.filter(({ language }) => language === "c"))
+      await write("small", sample);
+    expect((await follow("caisson test small --json")).json).toMatchObject({
+      passed: 2,
+      failed: 0,
+    });
+  });
