@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { call, operations } from "#contract";
+import { call, errors, operations } from "#contract";
 import {
   createPublisherKey,
   createExtension,
@@ -13,7 +13,7 @@ import {
   signPacked,
   writeLayout,
 } from "#kit";
-import type { SignedArtifact } from "#kit";
+import type { Packed, SignedArtifact } from "#kit";
 import { CliError } from "./cli-error.ts";
 import { print, progress, reasonTree } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
@@ -84,7 +84,36 @@ export function authorCommands(program: Command): void {
         );
       await publish(artifact, options);
     });
+  program
+    .command("check [folder]")
+    .description(
+      "ask what the publish door would say of what pack or sign made; nothing of it stays",
+    )
+    .requiredOption(
+      "--policy",
+      "judge by the policy of the control that this command line talks to",
+    )
+    .option("--json", "print JSON")
+    .action(async (folder = ".", options: OutputOptions) => {
+      await check(await readLayout(join(folder, "dist")), options);
+    });
   keyCommands(program);
+}
+
+/** The exit status is that of the verdict, so that a build can stop on it. */
+async function check(artifact: Packed | SignedArtifact, options: OutputOptions): Promise<void> {
+  const api = await address();
+  await pushArtifact(api, artifact, "digest");
+  const { publisher, name, version } = artifact.config;
+  const { verdict } = await call(api, operations.publishCheck, {
+    body: { extension: `${publisher}.${name}`, version, contentHash: artifact.digest },
+  });
+  const isAllowed = verdict.outcome === "allow";
+  print(options, { verdict }, () => [
+    `${isAllowed ? "would be admitted" : "would be refused"}: ${publisher}.${name}@${version} ${artifact.digest}`,
+    ...reasonTree(verdict.reasons),
+  ]);
+  if (!isAllowed) process.exitCode = errors["publish.refused"].exit;
 }
 
 export async function publish(

@@ -1,15 +1,16 @@
 import { MANIFEST_MEDIA_TYPE } from "#contract";
 import type { ApiAddress } from "#contract";
 import { KitError } from "./kit-error.ts";
+import type { Packed } from "./pack.ts";
 import type { SignedArtifact } from "./sign.ts";
 
 /**
- * Pushes blobs, manifest and the bundle's referrer (OCI Distribution 1.1, pushing).
+ * Pushes blobs, manifest and, of what is signed, the bundle's referrer (OCI Distribution 1.1, pushing).
  * by "version": under the tag of its version; by "digest": without a tag.
  */
 export async function pushArtifact(
   address: ApiAddress,
-  artifact: SignedArtifact,
+  artifact: Packed | SignedArtifact,
   by: "version" | "digest" = "version",
 ): Promise<void> {
   const { publisher, name, version } = artifact.config;
@@ -21,6 +22,7 @@ export async function pushArtifact(
     artifact.manifest,
     MANIFEST_MEDIA_TYPE,
   );
+  if (!("referrer" in artifact)) return;
   await put(
     address,
     `${repository}/manifests/${artifact.referrerDigest}`,

@@ -109,6 +109,16 @@ const probes: Readonly<Record<OperationName, Probe>> = {
     input: (things) => ({ ...inTenant(things), body: { name: "taken", actions: ["ext:call"] } }),
   },
   keyList: { refused: foreign, input: inTenant },
+  publishCheck: {
+    refused: foreign,
+    input: ({ pending: { config, digest } }) => ({
+      body: {
+        extension: `acme.${config.name}`,
+        version: config.version,
+        contentHash: digest,
+      },
+    }),
+  },
   publish: {
     refused: foreign,
     input: ({ pending: { config, digest } }) => ({

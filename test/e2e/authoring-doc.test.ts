@@ -4,12 +4,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parseTrustBundle } from "../../src/core/trust/index.ts";
 import type { Caisson } from "./caisson.ts";
 import { runCli } from "./run-cli.ts";
 import type { CliRun } from "./run-cli.ts";
 import { startCaisson, trust } from "./start-caisson.ts";
+
+// Each test builds several times; a busy machine takes its time over that.
+vi.setConfig({ testTimeout: 300_000 });
 
 const DOC = fileURLToPath(new URL("../../docs/authoring.md", import.meta.url));
 const TSC = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));

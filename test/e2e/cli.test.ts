@@ -102,6 +102,7 @@ test("every verb and every verb below it explains itself", async () => {
       "new",
       "dev",
       "test",
+      "check",
       "pack",
       "sign",
       "publish",
@@ -183,6 +184,51 @@ test("pack, sign, publish, install, list, status, invoke, explain, logs and unin
 
   expect((await as("south", "uninstall", "acme.day", "--json")).json).toEqual({ removed: true });
   expect((await as("south", "list", "--json")).json).toEqual({ items: [] });
+});
+
+test("check tells the publish door's verdict before publishing, and leaves nothing behind", async () => {
+  const folder = await folderOf({ name: "asked" });
+  const { digest } = (await as("north", "pack", folder, "--json")).json as { digest: string };
+  const check = () => as("north", "check", folder, "--policy", "--json");
+  const reasonsOf = (json: unknown) =>
+    (json as { reasons: { step: string; code: string }[] }).reasons.map(({ step, code }) => [
+      step,
+      code,
+    ]);
+  const unsigned = await check();
+  expect(unsigned.exit).not.toBe(0);
+  expect(unsigned.json).toMatchObject({ verdict: { outcome: "deny" } });
+
+  const stranger = join(home, "stranger.pem");
+  await as("north", "key", "make", stranger);
+  await as("north", "sign", folder, "--key", stranger);
+  const foreign = await check();
+  const published = await as("north", "publish", folder, "--json");
+  expect(reasonsOf((foreign.json as { verdict: unknown }).verdict)).toEqual(
+    reasonsOf(published.json),
+  );
+  expect(foreign.exit).toBe(published.exit);
+
+  const count = async () =>
+    (
+      await caisson.sql(
+        "select (select count(*) from verdict) + (select count(*) from manifest) as n",
+      )
+    )[0]?.["n"];
+  await as("north", "sign", folder, "--key", publisherKey);
+  const before = await count();
+  const allowed = await check();
+  expect(allowed).toMatchObject({
+    exit: 0,
+    json: { verdict: { outcome: "allow", subject: digest } },
+  });
+  expect(await count()).toBe(before);
+  expect((await as("north", "check", folder, "--policy")).out).toContain(
+    `would be admitted: acme.asked@1.0.0 ${digest}`,
+  );
+  expect(await as("north", "publish", folder)).toMatchObject({ exit: 0 });
+  expect(await check()).toMatchObject({ exit: 0 });
+  expect(await as("north", "install", "acme.asked")).toMatchObject({ exit: 0 });
 });
 
 test("exit statuses are the catalogue's", async () => {

@@ -6,9 +6,12 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "./run-cli.ts";
 import { until } from "./until.ts";
+
+// Each test builds several times; a busy machine takes its time over that.
+vi.setConfig({ testTimeout: 300_000 });
 
 const CAISSON = fileURLToPath(new URL("../../caisson", import.meta.url));
 const BUILD_MS = 120_000;

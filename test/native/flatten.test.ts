@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { componentize } from "componentize-qjs";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { flattenComponent } from "#kit";
 import { compileComponent } from "#runner";
 import { readSections } from "../../src/kit/wasm-sections.ts";
@@ -12,6 +12,9 @@ import { Rig } from "./harness.ts";
 import type { Request } from "./harness.ts";
 import { nativePaths } from "./native-paths.ts";
 import { until } from "../e2e/until.ts";
+
+// Each test builds several times; a busy machine takes its time over that.
+vi.setConfig({ testTimeout: 300_000 });
 
 const COMPILE_MS = 60_000;
 const WAYS = new URL("../guests/many-ways.js", import.meta.url);

@@ -12,6 +12,7 @@ import {
   installExtension,
   listArtifacts,
   listInstalls,
+  checkPublish,
   publishArtifact,
   RegistryError,
   uninstallExtension,
@@ -153,6 +154,10 @@ function serveArtifacts(serve: Serve, { registry }: RouteParts): void {
     if (artifact === undefined)
       throw new RegistryError("artifact.unknown", "cannot find what was published");
     return { artifact, verdict: verdictView(verdict) };
+  });
+  serve(operations.publishCheck, async ({ body, may }) => {
+    may({ tenant: await publisherOwner(registry.store, body.extension.split(".")[0] ?? "") });
+    return { verdict: verdictView(await checkPublish(registry, body)) };
   });
   serve(operations.artifactList, async ({ query, may }) => {
     may({ tenant: null });

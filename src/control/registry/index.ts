@@ -22,7 +22,7 @@ export {
   readManifest,
 } from "./manifest-store.ts";
 export type { StoredManifest } from "./manifest-store.ts";
-export { publishArtifact } from "./publish-door.ts";
+export { checkPublish, publishArtifact } from "./publish-door.ts";
 export { RefusedError, RegistryError } from "./registry-error.ts";
 export type { RegistryParts } from "./registry-parts.ts";
 export { sweepPending } from "./sweep-pending.ts";

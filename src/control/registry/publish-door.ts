@@ -64,6 +64,28 @@ export function publishArtifact(
   return turns.take(request.extension, () => publishInTurn(parts, request, by));
 }
 
+/**
+ * What the publish door would say of pushed bytes, and nothing more: no verdict is kept, nothing is logged or admitted, and what was
+ * pushed under no tag for the question is taken away again. Throws RegistryError "artifact.unknown".
+ */
+export function checkPublish(parts: RegistryParts, request: PublishRequest): Promise<Verdict> {
+  return turns.take(request.extension, async () => {
+    const wanted = parseWanted(request);
+    const manifest = await requirePushed(parts, wanted);
+    const { verdict, tag } = await judge(parts, wanted, manifest.bytes, "untagged");
+    const [kept] = await parts.store.asSystem((tx) =>
+      tx
+        .selectFrom("artifact")
+        .select("content_hash")
+        .where("content_hash", "=", wanted.digest)
+        .execute(),
+    );
+    if (kept === undefined && tag !== wanted.digest)
+      await removeManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
+    return verdict;
+  });
+}
+
 const turns = new Turns();
 
 async function publishInTurn(
@@ -72,13 +94,8 @@ async function publishInTurn(
   by: string,
 ): Promise<Published> {
   const wanted = parseWanted(request);
-  const manifest = await findManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
-  if (manifest === null)
-    throw new RegistryError(
-      "artifact.unknown",
-      `cannot publish ${wanted.digest}: it was not pushed to ${repositoryOf(wanted.name)}`,
-    );
-  const judged = await judge(parts, wanted, manifest.bytes);
+  const manifest = await requirePushed(parts, wanted);
+  const judged = await judge(parts, wanted, manifest.bytes, "tagged");
   await auditVerdict(parts.audit, judged.verdict, by, null);
   if (judged.verdict.outcome !== "allow" || judged.release === null)
     return refuse(parts, wanted, judged.verdict);
@@ -100,6 +117,18 @@ async function publishInTurn(
     judged.verdict,
   );
   return { contentHash: wanted.digest, verdictId, verdict: judged.verdict };
+}
+
+async function requirePushed(
+  parts: RegistryParts,
+  { name, digest }: Wanted,
+): Promise<{ readonly bytes: Uint8Array }> {
+  const manifest = await findManifest(parts.store, repositoryOf(name), digest);
+  if (manifest !== null) return manifest;
+  throw new RegistryError(
+    "artifact.unknown",
+    `cannot publish ${digest}: it was not pushed to ${repositoryOf(name)}`,
+  );
 }
 
 interface Wanted {
@@ -124,12 +153,16 @@ interface Judged {
   readonly artifact: MeasuredArtifact | null;
   readonly release: Verified<Release> | null;
   readonly standing: boolean;
+  /** What the version's tag points to. */
+  readonly tag: string | null;
 }
 
+/** pushed: a push that only asks has no tag yet; one that publishes must hold it. */
 async function judge(
   parts: RegistryParts,
   wanted: Wanted,
   manifestBytes: Uint8Array,
+  pushed: "tagged" | "untagged",
 ): Promise<Judged> {
   const now = parts.clock.now();
   const inputs = verdictInputs(parts);
@@ -143,7 +176,7 @@ async function judge(
     const verdict = verdictOf("publish", wanted.digest, now, inputs, [
       deny("artifact", code, (error as Error).message),
     ]);
-    return { verdict, artifact: null, release: null, standing: false };
+    return { verdict, artifact: null, release: null, standing: false, tag: null };
   }
   const release = await provenRelease(parts, wanted, "publish", now);
   const history = await parts.store.asSystem((tx) => versionHistory(tx, wanted));
@@ -155,7 +188,7 @@ async function judge(
       contentHash: wanted.digest,
       signer: signed,
     }),
-    tagMoved: history.tag !== wanted.digest,
+    tagMoved: history.tag !== wanted.digest && !(pushed === "untagged" && history.tag === null),
     config: artifact.config,
     wanted: { ...wanted.name, version: wanted.version },
     unaskedImports: unaskedImports(
@@ -174,6 +207,7 @@ async function judge(
     artifact,
     release: release.ok ? release.release : null,
     standing: history.standing === wanted.digest,
+    tag: history.tag,
   };
 }
 

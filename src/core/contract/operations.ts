@@ -231,6 +231,12 @@ export const operations = {
     reply: closed({ artifact: ArtifactView, verdict: VerdictView }),
     errors: ["publisher.unknown", "artifact.unknown", "publish.refused", "version.exists"],
   }),
+  publishCheck: operation("artifact.check", "POST /v1/artifacts/check", {
+    action: "artifact:push",
+    body: closed({ extension: Extension, version: VersionText, contentHash: Digest }),
+    reply: closed({ verdict: VerdictView }),
+    errors: ["publisher.unknown", "artifact.unknown"],
+  }),
   artifactList: operation("artifact.list", "GET /v1/artifacts", {
     action: "artifact:read",
     query: closed({ extension: Type.Optional(Extension) }),
