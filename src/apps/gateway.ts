@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { limits } from "#contract";
+import { ExecutionEncoder, limits } from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
   });
   await using spool = await openSpool({
     dir: join(config.data, "gateway/spool"),
+    newEncoder: () => new ExecutionEncoder(),
     send: (batch) => line.post("/v1/edge/executions", batch),
     log,
   });

@@ -13,7 +13,7 @@ import {
   systemClock,
 } from "#platform";
 import type { Log } from "#platform";
-import { openControlLine, openSpool, readEnrolment } from "#link";
+import { LineEncoder, openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Spool } from "#link";
 import {
   ArtifactCache,
@@ -58,6 +58,7 @@ async function main(): Promise<void> {
   });
   await using spool = await openSpool({
     dir: join(config.data, "runner/spool"),
+    newEncoder: () => new LineEncoder(),
     send: (batch) => line.post("/v1/edge/logs", batch),
     log,
   });
@@ -99,7 +100,7 @@ interface HostParts {
   readonly runtime: string;
   readonly keeper: KeeperParts;
   readonly line: ControlLine;
-  readonly spool: Spool;
+  readonly spool: Spool<LogRecord>;
   readonly log: Log;
 }
 

@@ -10,3 +10,4 @@ export type {
   InstallState,
   Tables,
 } from "./tables.ts";
+export { int4Array, int8Array, textArray, timestampArray, uuidArray } from "./array-params.ts";

@@ -30,7 +30,7 @@ column edge.created_at timestamp with time zone not null
 column edge.revoked_at timestamp with time zone
 column extension_execution_log.tenant_id uuid not null
 column extension_execution_log.id uuid not null
-column extension_execution_log.request_id text not null
+column extension_execution_log.request_id uuid not null
 column extension_execution_log.install_id uuid not null
 column extension_execution_log.content_hash text not null
 column extension_execution_log.extension_id text not null
@@ -43,9 +43,17 @@ column extension_execution_log.endpoint text not null
 column extension_execution_log.outcome text not null
 column extension_execution_log.code text not null
 column extension_execution_log.status integer not null
-column extension_execution_log.usage jsonb not null
 column extension_execution_log.opened_at timestamp with time zone not null
 column extension_execution_log.closed_at timestamp with time zone
+column extension_execution_log.wall_us bigint not null
+column extension_execution_log.queue_us bigint not null
+column extension_execution_log.cpu_us bigint not null
+column extension_execution_log.peak_memory_bytes bigint not null
+column extension_execution_log.bytes_in bigint not null
+column extension_execution_log.bytes_out bigint not null
+column extension_execution_log.log_bytes integer not null
+column extension_execution_log.log_lines integer not null
+column extension_execution_log.dropped_log_lines integer not null
 column extension_log.tenant_id uuid not null
 column extension_log.execution_id uuid not null
 column extension_log.seq integer not null
@@ -207,7 +215,6 @@ index CREATE UNIQUE INDEX counter_pkey ON public.counter USING btree (name)
 index CREATE UNIQUE INDEX edge_hash_key ON public.edge USING btree (hash)
 index CREATE UNIQUE INDEX edge_pkey ON public.edge USING btree (id)
 index CREATE INDEX execution_by_request ON public.extension_execution_log USING btree (tenant_id, request_id)
-index CREATE INDEX execution_by_time ON public.extension_execution_log USING btree (tenant_id, opened_at DESC)
 index CREATE UNIQUE INDEX extension_execution_log_pkey ON public.extension_execution_log USING btree (tenant_id, id)
 index CREATE INDEX extension_log_by_time ON public.extension_log USING btree (tenant_id, extension_id, at DESC)
 index CREATE UNIQUE INDEX extension_log_pkey ON public.extension_log USING btree (tenant_id, execution_id, seq)
@@ -232,7 +239,7 @@ index CREATE UNIQUE INDEX trust_anchor_pkey ON public.trust_anchor USING btree (
 index CREATE UNIQUE INDEX trust_root_pkey ON public.trust_root USING btree (version)
 index CREATE UNIQUE INDEX verdict_pkey ON public.verdict USING btree (id)
 policy api_key tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
-policy extension_execution_log tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
+policy extension_execution_log tenant_only forced ((current_setting('caisson.tenant'::text, true) = '*'::text) OR (current_setting('caisson.tenant'::text, true) = (tenant_id)::text))
 policy extension_log tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
 policy extension_quota_usage tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
 policy install tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))

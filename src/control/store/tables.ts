@@ -166,7 +166,15 @@ export interface ExecutionRow {
   outcome: string;
   code: string;
   status: number;
-  usage: Json<Record<string, number>>;
   opened_at: Date;
   closed_at: Date | null;
+  wall_us: BigInt8;
+  queue_us: BigInt8;
+  cpu_us: BigInt8;
+  peak_memory_bytes: BigInt8;
+  bytes_in: BigInt8;
+  bytes_out: BigInt8;
+  log_bytes: number;
+  log_lines: number;
+  dropped_log_lines: number;
 }

@@ -50,14 +50,12 @@ export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./sn
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
 export type { FenceEntry, FenceScope, FenceSubject } from "./fence.ts";
 export { Fence, FENCE_ALL, fenceScopes, openFence, sealFence } from "./fence.ts";
-export type { ExecutionOutcome, ExecutionRecord, LogRecord, Usage } from "./records.ts";
-export {
-  executionOutcomes,
-  MAX_BATCH_BYTES,
-  parseExecutionBatch,
-  parseLogBatch,
-  usageFields,
-} from "./records.ts";
+export type { ExecutionOutcome, LogRecord, Usage } from "./records.ts";
+export { MAX_BATCH_BYTES, parseLogBatch, usageFields } from "./records.ts";
+export type { ExecutionContext, ExecutionRecord } from "./execution-entries.ts";
+export { ExecutionEncoder } from "./execution-encoder.ts";
+export type { ExecutionBatch } from "./execution-batch.ts";
+export { parseExecutionBatch } from "./execution-batch.ts";
 export {
   DATA_CHUNK_BYTES,
   FLAG_ANSWER,

@@ -15,23 +15,35 @@ export type Id<K extends IdKind> = string & { readonly __id: K };
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-export function newId<K extends IdKind>(_kind: K): Id<K> {
+export function newId<K extends IdKind>(kind: K): Id<K> {
+  return idText(kind, newIdBytes());
+}
+
+/** The 16 bytes of a new id, for formats that hold it so. */
+export function newIdBytes(): Buffer {
   const bytes = randomSixteen();
   bytes.writeUIntBE(Date.now(), 0, 6);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString("hex");
-  const text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  return text as Id<K>; // made in that form just above
+  return bytes;
 }
 
-const pool = Buffer.alloc(4_096);
-let used = pool.length;
+/** bytes: of `newIdBytes`. */
+export function idText<K extends IdKind>(_kind: K, bytes: Buffer): Id<K> {
+  const hex = bytes.toString("hex");
+  const text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return text as Id<K>; // newIdBytes made them in that form
+}
 
-/** From a pool: one call of the system's generator gives many ids. Each byte is given out once, and overwritten there by the id's own bits only. */
+const POOL_BYTES = 4_096;
+let pool = Buffer.alloc(0);
+let used = 0;
+
+/** From a pool: one call of the system's generator gives many ids. Each byte is given out once. */
 function randomSixteen(): Buffer {
   if (used === pool.length) {
-    randomFillSync(pool);
+    // A new one each time: ids given out are views of the old one.
+    pool = randomFillSync(Buffer.alloc(POOL_BYTES));
     used = 0;
   }
   used += 16;

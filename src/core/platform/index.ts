@@ -2,7 +2,7 @@ export type { Clock } from "./clock.ts";
 export { fixedClock, systemClock } from "./clock.ts";
 export { ConfigError, EnvReader } from "./env-reader.ts";
 export type { Id, IdKind } from "./ids.ts";
-export { newId, parseId } from "./ids.ts";
+export { idText, newId, newIdBytes, parseId } from "./ids.ts";
 export type { Log, LogFields } from "./log.ts";
 export { jsonLog } from "./log.ts";
 export { endWithParent } from "./lifeline.ts";

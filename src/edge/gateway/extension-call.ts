@@ -9,7 +9,7 @@ import type {
   ResponseFrame,
   SnapshotKey,
 } from "#contract";
-import { newId } from "#platform";
+import { newIdBytes } from "#platform";
 import type { CallSink, ExecutionRecord, OpenCall, SandboxPort } from "./gateway-types.ts";
 import { refuse } from "./gateway-server.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
@@ -19,8 +19,14 @@ import type { ExtensionTarget } from "./request-target.ts";
 import type { RoutedInstall, RouteMatch } from "./routes.ts";
 import type { Slot } from "./slots.ts";
 
+/** Both forms of one id. */
+interface RequestId {
+  readonly bytes: Buffer;
+  readonly text: string;
+}
+
 export interface CallParts {
-  readonly id: string;
+  readonly id: RequestId;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly target: ExtensionTarget;
@@ -35,7 +41,7 @@ export interface CallParts {
 /** One call from its request to its record. The sandbox has already held back a response whose call did not end well. */
 export class ExtensionCall implements CallSink {
   readonly #parts: CallParts;
-  readonly #execution = newId("execution");
+  readonly #execution = newIdBytes();
   readonly #openedAt = Date.now();
   #call: OpenCall | null = null;
   #received = 0;
@@ -55,11 +61,11 @@ export class ExtensionCall implements CallSink {
     const noBody =
       request.headers["content-length"] === undefined &&
       request.headers["transfer-encoding"] === undefined;
-    const headers: HeaderList = [["x-request-id", id], ...requestHeaders(request.rawHeaders)];
+    const headers: HeaderList = [["x-request-id", id.text], ...requestHeaders(request.rawHeaders)];
     try {
       this.#call = sandbox.call(
         {
-          execution: executionBytes(this.#execution),
+          execution: this.#execution,
           handle: install.handleBytes,
           deadlineMicros: deadlineMs * 1_000,
           memoryBytes: 0,
@@ -109,7 +115,7 @@ export class ExtensionCall implements CallSink {
     const headers = responseHeaders(frame.headers);
     if (headers === null || !mayCarry(frame, noBody)) return this.#stop("guest.response");
     const { response, id } = this.#parts;
-    headers.push("x-request-id", id);
+    headers.push("x-request-id", id.text);
     this.#status = frame.status;
     if (!noBody) this.#head = { status: frame.status, headers };
     else response.writeHead(frame.status, headers).end();
@@ -172,24 +178,17 @@ export class ExtensionCall implements CallSink {
     slot.release();
     if (code !== "" && !response.headersSent) {
       this.#status = errors[code].http;
-      refuse(request, response, id, code);
+      refuse(request, response, id.text, code);
     } else if (!response.writableEnded) response.destroy(); // half an answer is no answer
     this.#record(recorded, outcome, usage);
   }
 
   #record(code: string, outcome: ExecutionOutcome, usage: CallUsage): void {
-    const { id, key, install, route, request } = this.#parts;
+    const { id, key, route } = this.#parts;
     this.#parts.record({
+      context: route.contextOf(key),
       id: this.#execution,
-      requestId: id,
-      tenant: install.tenant,
-      install: install.id,
-      contentHash: install.contentHash,
-      extension: install.extension,
-      version: install.version,
-      principalId: key.id,
-      method: request.method ?? "",
-      endpoint: route.endpoint.path,
+      requestId: id.bytes,
       outcome,
       code,
       status: this.#status,
@@ -211,8 +210,4 @@ const BODILESS = new Set([204, 304]);
 
 function mayCarry({ status }: ResponseFrame, noBody: boolean): boolean {
   return noBody || !BODILESS.has(status);
-}
-
-function executionBytes(id: string): Uint8Array {
-  return Buffer.from(id.replaceAll("-", ""), "hex");
 }

@@ -6,7 +6,7 @@ import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { FenceEntry } from "#contract";
 import type { Served } from "#link";
-import { newId } from "#platform";
+import { idText, newId, newIdBytes } from "#platform";
 import { ExtensionCall } from "./extension-call.ts";
 import { headersTooLarge } from "./headers.ts";
 import { parseTarget } from "./request-target.ts";
@@ -55,7 +55,8 @@ export class GatewayServer {
 
   /** size and syntax → identity → install → fence → route → quota → call (runner-and-gateway.md §4). */
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const id = newId("request");
+    const idBytes = newIdBytes();
+    const id = idText("request", idBytes);
     if (request.url === "/healthz") return sendHealth(response, this.#parts.fresh() !== null);
     if (headersTooLarge(request.rawHeaders) || declaredTooLarge(request))
       return refuse(request, response, id, "request.too_large");
@@ -79,7 +80,7 @@ export class GatewayServer {
     const slot = this.#slots.take(install);
     if (slot === null) return refuse(request, response, id, "quota.concurrency");
     new ExtensionCall({
-      id,
+      id: { bytes: idBytes, text: id },
       request,
       response,
       target,

@@ -1,5 +1,12 @@
 import type { Served } from "#link";
-import type { Endpoint, Fence, FenceEntry, SnapshotInstall, SnapshotKey } from "#contract";
+import type {
+  Endpoint,
+  ExecutionContext,
+  Fence,
+  FenceEntry,
+  SnapshotInstall,
+  SnapshotKey,
+} from "#contract";
 
 /** A snapshot made ready for one look-up per step of a request. */
 export interface RoutingTable {
@@ -18,6 +25,8 @@ export interface RoutedInstall extends SnapshotInstall {
 interface Route {
   readonly endpoint: Endpoint;
   readonly segments: readonly string[];
+  /** What the records of a key's calls have in common; one object for all of them, so that a batch holds it once. */
+  readonly contextOf: (key: SnapshotKey) => ExecutionContext;
 }
 
 export function routingTable({ snapshot, fence }: Served): RoutingTable {
@@ -39,6 +48,7 @@ function routed(install: SnapshotInstall, fence: Fence): RoutedInstall {
   const routes = install.endpoints.map((endpoint) => ({
     endpoint,
     segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/"),
+    contextOf: contextsOf(install, endpoint),
   }));
   return {
     ...install,
@@ -48,8 +58,31 @@ function routed(install: SnapshotInstall, fence: Fence): RoutedInstall {
   };
 }
 
+function contextsOf(
+  { tenant, id, contentHash, extension, version }: SnapshotInstall,
+  { method, path }: Endpoint,
+): (key: SnapshotKey) => ExecutionContext {
+  const contexts = new Map<SnapshotKey, ExecutionContext>();
+  return (key) => {
+    const known = contexts.get(key);
+    if (known !== undefined) return known;
+    const context = {
+      tenant,
+      install: id,
+      contentHash,
+      extension,
+      version,
+      principalId: key.id,
+      method,
+      endpoint: path,
+    };
+    contexts.set(key, context);
+    return context;
+  };
+}
+
 export interface RouteMatch {
-  readonly endpoint: Endpoint;
+  readonly contextOf: (key: SnapshotKey) => ExecutionContext;
   readonly params: readonly (readonly [string, string])[];
 }
 
@@ -62,7 +95,7 @@ export function matchEndpoint(
   for (const route of install.routes) {
     if (route.endpoint.method !== method || route.segments.length !== segments.length) continue;
     const params = matchSegments(route.segments, segments);
-    if (params !== null) return { endpoint: route.endpoint, params };
+    if (params !== null) return { contextOf: route.contextOf, params };
   }
   return null;
 }

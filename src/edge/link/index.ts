@@ -3,5 +3,6 @@ export { readEnrolment, writeEnrolment } from "./enrolment.ts";
 export { LinkError } from "./link-error.ts";
 export type { ControlLine, FenceCounts, LineState, Served } from "./control-line.ts";
 export { openControlLine } from "./control-line.ts";
-export type { Spool } from "./spool.ts";
+export { LineEncoder } from "./line-encoder.ts";
+export type { SegmentEncoder, Spool } from "./spool.ts";
 export { openSpool } from "./spool.ts";

@@ -4,37 +4,46 @@ import { join } from "node:path";
 import type { Log } from "#platform";
 
 const SEGMENT_BYTES = 1_048_576;
-const SEND_EVERY_MS = 250;
+const SHIP_EVERY_MS = 250;
 const MAX_SEGMENTS = 256;
 
 /**
- * Records on their way to control: appended to files, sent in batches, removed when control has answered.
- * What `append` took survives kill -9 of this process (it is in the page cache); power loss may cost what the
- * last 250 ms wrote. Full = `append` answers false, and the caller refuses the call.
+ * Records on their way to control: appended to segment files, sent one segment after the other, removed when control
+ * has answered. What `append` took survives kill -9 of this process (it is in the page cache); power loss may cost what
+ * the last 250 ms wrote. Full = `append` answers false, and the caller refuses the call.
  */
-export interface Spool extends AsyncDisposable {
+export interface Spool<Entry> extends AsyncDisposable {
   /** False while the spool is full or the disk refuses writes. */
   readonly open: boolean;
-  append(record: object): boolean;
+  append(entry: Entry): boolean;
 }
 
-export async function openSpool(parts: {
+/** Writes the entries of one segment: what it makes of an entry may need what it made of those before. Their reader passes over half an entry at the end. */
+export interface SegmentEncoder<Entry> {
+  add(entry: Entry): void;
+  /** The bytes of what was added since the last call. */
+  take(): Uint8Array;
+}
+
+export interface SpoolParts<Entry> {
   readonly dir: string;
-  readonly send: (batch: Uint8Array) => Promise<void>;
+  readonly newEncoder: () => SegmentEncoder<Entry>;
+  readonly send: (segment: Uint8Array) => Promise<void>;
   readonly log: Log;
-}): Promise<Spool> {
+}
+
+export async function openSpool<Entry>(parts: SpoolParts<Entry>): Promise<Spool<Entry>> {
   await mkdir(parts.dir, { recursive: true, mode: 0o700 });
   const spool = new FileSpool(parts);
   await spool.recover();
   return spool;
 }
 
-class FileSpool implements Spool {
-  readonly #dir: string;
-  readonly #send: (batch: Uint8Array) => Promise<void>;
-  readonly #log: Log;
+class FileSpool<Entry> implements Spool<Entry> {
+  readonly #parts: SpoolParts<Entry>;
   readonly #timer: NodeJS.Timeout;
-  #lines: string[] = [];
+  readonly #flushSoon = (): void => this.#flush();
+  #encoder: SegmentEncoder<Entry>;
   #fd: number | null = null;
   #size = 0;
   #segment = 0;
@@ -43,24 +52,15 @@ class FileSpool implements Spool {
   #broken = false;
   #sending: Promise<void> | null = null;
 
-  constructor({
-    dir,
-    send,
-    log,
-  }: {
-    readonly dir: string;
-    readonly send: (batch: Uint8Array) => Promise<void>;
-    readonly log: Log;
-  }) {
-    this.#dir = dir;
-    this.#send = send;
-    this.#log = log;
-    this.#timer = setInterval(() => void this.#ship(), SEND_EVERY_MS);
+  constructor(parts: SpoolParts<Entry>) {
+    this.#parts = parts;
+    this.#encoder = parts.newEncoder();
+    this.#timer = setInterval(() => this.#ship(), SHIP_EVERY_MS);
   }
 
   async recover(): Promise<void> {
-    this.#waiting = (await readdir(this.#dir))
-      .filter((name) => /^\d{12}\.ndjson$/.test(name))
+    this.#waiting = (await readdir(this.#parts.dir))
+      .filter((name) => /^\d{12}\.segment$/.test(name))
       .toSorted();
     this.#segment = Number.parseInt(this.#waiting.at(-1) ?? "0", 10);
   }
@@ -69,33 +69,39 @@ class FileSpool implements Spool {
     return this.#waiting.length < MAX_SEGMENTS && !this.#broken;
   }
 
-  append(record: object): boolean {
+  append(entry: Entry): boolean {
     if (!this.open) return false;
-    this.#lines.push(JSON.stringify(record));
+    this.#encoder.add(entry);
     // One write per turn of the event loop, whatever number of calls ended in it.
     if (!this.#flushing) {
       this.#flushing = true;
-      setImmediate(() => this.#flush());
+      setImmediate(this.#flushSoon);
     }
     return true;
   }
 
   #flush(): void {
     this.#flushing = false;
-    if (this.#lines.length === 0) return;
-    const bytes = Buffer.from(`${this.#lines.join("\n")}\n`);
-    this.#lines = [];
+    const bytes = this.#encoder.take();
+    if (bytes.length === 0) return;
     try {
-      this.#fd ??= openSync(join(this.#dir, segmentName(++this.#segment)), "a", 0o600);
-      writeSync(this.#fd, bytes);
+      this.#fd ??= openSync(join(this.#parts.dir, segmentName(++this.#segment)), "a", 0o600);
+      if (writeSync(this.#fd, bytes) < bytes.length) throw new Error("the disk is full");
       this.#broken = false;
       this.#size += bytes.length;
       if (this.#size > SEGMENT_BYTES) this.#roll();
     } catch (error) {
       // A full disk: later calls are refused until a write goes through again.
       this.#broken = true;
-      this.#log.error("spool.write", { reason: String(error) });
+      this.#parts.log.error("spool.write", { reason: String(error) });
+      this.#startAnew();
     }
+  }
+
+  /** Half an entry may stand at the segment's end: readers pass over it there, so nothing may follow it. */
+  #startAnew(): void {
+    if (this.#fd === null) this.#encoder = this.#parts.newEncoder();
+    else this.#roll();
   }
 
   #roll(): void {
@@ -104,28 +110,31 @@ class FileSpool implements Spool {
     // Off this thread, where calls are answered; the segment is sent all the same, and removed when control has it.
     fdatasync(fd, () => close(fd));
     this.#waiting.push(segmentName(this.#segment));
+    this.#encoder = this.#parts.newEncoder();
     this.#fd = null;
     this.#size = 0;
   }
 
-  async #ship(): Promise<void> {
+  /** While segments wait, the one being written grows: a busy control gets fewer and larger ones. */
+  #ship(): void {
     this.#broken = false;
     this.#flush();
-    if (this.#size > 0) this.#roll();
+    if (this.#waiting.length === 0) this.#roll();
+    else if (this.#fd !== null) fdatasync(this.#fd, () => {});
     this.#sending ??= this.#sendWaiting().finally(() => (this.#sending = null));
-    await this.#sending;
   }
 
   async #sendWaiting(): Promise<void> {
     for (let name = this.#waiting[0]; name !== undefined; name = this.#waiting[0]) {
-      const path = join(this.#dir, name);
+      const path = join(this.#parts.dir, name);
       try {
-        if ((await stat(path)).size > 0) await this.#send(await readFile(path));
+        if ((await stat(path)).size > 0) await this.#parts.send(await readFile(path));
         await rm(path, { force: true });
         this.#waiting.shift();
       } catch (error) {
         // Control is away: the segment stays, the next turn tries again.
-        this.#log.warn("spool.waiting", { segments: this.#waiting.length, reason: String(error) });
+        const segments = this.#waiting.length;
+        this.#parts.log.warn("spool.waiting", { segments, reason: String(error) });
         return;
       }
     }
@@ -133,10 +142,12 @@ class FileSpool implements Spool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    await this.#ship();
+    await this.#sending;
+    this.#ship();
+    await this.#sending;
   }
 }
 
 function segmentName(segment: number): string {
-  return `${String(segment).padStart(12, "0")}.ndjson`;
+  return `${String(segment).padStart(12, "0")}.segment`;
 }
