@@ -46,7 +46,7 @@ function encoded(...records: ExecutionRecord[]): Uint8Array {
   return Buffer.concat(
     records.map((record) => {
       encoder.add(record);
-      return encoder.take();
+      return Buffer.from(encoder.take());
     }),
   );
 }

@@ -29,10 +29,9 @@ export class ExecutionEncoder {
     this.#end(entryKinds.record, this.#text(record.code, at + offsets.code, 1));
   }
 
-  /** What was added since the last call; the bytes are the caller's from here on. */
+  /** What was added since the last call; valid until the next `add`. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#at);
-    this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
     this.#at = 0;
     return taken;
   }

@@ -26,6 +26,7 @@ import {
 } from "#contract";
 import type { CallResult, CancelReason, FrameType, OpenFrame, ResponseFrame } from "#contract";
 
+const READ_BYTES = 2 * MAX_FRAME_BYTES;
 const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 2_000;
 /** Past this id a connection is renewed as soon as no call is open, at the end at once. */
@@ -137,20 +138,18 @@ export class SandboxClient implements Disposable {
   }
 
   #connect(): void {
-    const socket = createConnection({ path: this.#options.socketPath });
     const decoder = new FrameDecoder((type, flags, stream, payload) =>
       this.#onFrame(type, flags, stream, payload),
     );
+    // One buffer for every read: a new one each time keeps the collector busy.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const socket: Socket = createConnection({
+      path: this.#options.socketPath,
+      onread: { buffer, callback: (length) => take(socket, decoder, buffer.subarray(0, length)) },
+    });
     this.#socket = socket;
     this.#reason = "";
     socket.on("connect", () => this.#greet());
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        decoder.push(chunk);
-      } catch {
-        socket.destroy(); // a frame that does not decode: the other side is not a sandbox of ours
-      }
-    });
     socket.on("error", () => {}); // "close" follows
     socket.on("close", () => this.#down());
   }
@@ -236,6 +235,15 @@ export class SandboxClient implements Disposable {
   }
 }
 
+function take(socket: Socket, decoder: FrameDecoder, bytes: Buffer): true {
+  try {
+    decoder.push(bytes);
+  } catch {
+    socket.destroy(); // a frame that does not decode: the other side is not a sandbox of ours
+  }
+  return true;
+}
+
 /** One call on its way. Every method is harmless after the result. */
 export class SandboxCall {
   readonly sink: CallSink;
@@ -286,7 +294,8 @@ export class SandboxCall {
   }
 
   /** For SandboxClient. */
-  onData(chunk: Buffer): void {
+  onData(payload: Buffer): void {
+    const chunk = Buffer.from(payload); // the payload lies in the buffer of the next read
     if (this.sink.onData(chunk)) this.taken(chunk.length);
   }
 

@@ -21,7 +21,7 @@ export interface Spool<Entry> extends AsyncDisposable {
 /** Writes the entries of one segment: what it makes of an entry may need what it made of those before. Their reader passes over half an entry at the end. */
 export interface SegmentEncoder<Entry> {
   add(entry: Entry): void;
-  /** The bytes of what was added since the last call. */
+  /** The bytes of what was added since the last call; valid until the next `add`. */
   take(): Uint8Array;
 }
 

@@ -5,19 +5,21 @@ import type { FrameType } from "./frames.ts";
 /** payload: a view into the chunk it came in; valid during the call. */
 export type OnFrame = (type: FrameType, flags: number, stream: number, payload: Buffer) => void;
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Cuts a byte stream into frames. Holds at most one incomplete frame; throws FrameError at the first bad header, after
  * which the connection must end.
  */
 export class FrameDecoder {
   readonly #onFrame: OnFrame;
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NOTHING;
 
   constructor(onFrame: OnFrame) {
     this.#onFrame = onFrame;
   }
 
-  /** chunk: attacker-controlled. */
+  /** chunk: attacker-controlled; not looked at after this returns. */
   push(chunk: Buffer): void {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     let at = 0;
@@ -34,7 +36,7 @@ export class FrameDecoder {
       );
       at = end;
     }
-    this.#held = at === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at));
+    this.#held = at === bytes.length ? NOTHING : Buffer.from(bytes.subarray(at));
   }
 }
 

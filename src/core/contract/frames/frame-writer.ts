@@ -2,7 +2,9 @@ import { FrameError } from "./frame-error.ts";
 import { HEADER_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
 import type { FrameType } from "./frames.ts";
 
-const FIRST_BYTES = 16_384;
+const FIRST_BYTES = 2 * MAX_FRAME_BYTES;
+/** Up to here a copy costs less than a new buffer, which the collector has to count. */
+const COPIED_BYTES = 32_768;
 
 /**
  * Appends frames to one growing buffer: begin, fields, finish, and `take` when the turn ends. Numbers are masked to
@@ -71,8 +73,9 @@ export class FrameWriter {
   /** What was appended since the last call; the buffer is the caller's from here on. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#at);
-    this.#buffer = Buffer.allocUnsafe(Math.max(FIRST_BYTES, this.#at));
     this.#at = 0;
+    if (taken.length <= COPIED_BYTES) return Buffer.from(taken);
+    this.#buffer = Buffer.allocUnsafe(FIRST_BYTES);
     return taken;
   }
 
