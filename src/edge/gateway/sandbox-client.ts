@@ -1,3 +1,4 @@
+import { OpenCalls } from "./open-calls.ts";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import {
@@ -62,7 +63,7 @@ export interface SandboxClientOptions {
 export class SandboxClient implements Disposable {
   readonly #options: SandboxClientOptions;
   readonly #writer = new FrameWriter();
-  readonly #calls = new Map<number, SandboxCall>();
+  readonly #calls = new OpenCalls<SandboxCall>();
   readonly #flush = (): void => this.#flushNow();
   #socket: Socket | null = null;
   #ready = false;
@@ -86,7 +87,7 @@ export class SandboxClient implements Disposable {
 
   /** Calls without a result yet. */
   get open(): number {
-    return this.#calls.size;
+    return this.#calls.count;
   }
 
   /** 32 bytes, after the first handshake. */
@@ -99,15 +100,15 @@ export class SandboxClient implements Disposable {
    * (`runner.lost`) in the next turn. Throws FrameError "frame.bound" for a request over the frame's bounds.
    */
   call(frame: OpenFrame, noBody: boolean, sink: CallSink): SandboxCall {
-    const stream = this.#nextStream;
-    const call = new SandboxCall(this, stream, sink, this.#credit);
-    if (!this.#ready) {
-      setImmediate(() => call.lose("runner.lost"));
+    const stream = this.#calls.freeFrom(this.#nextStream);
+    const call = new SandboxCall(this, stream ?? 0, sink, this.#credit);
+    if (!this.#ready || stream === null) {
+      setImmediate(() => call.lose(stream === null ? "runner.capacity" : "runner.lost"));
       return call;
     }
     writeOpen(this.#writer, stream, frame, noBody);
     this.#nextStream = stream + 2;
-    this.#calls.set(stream, call);
+    this.#calls.add(call);
     this.schedule();
     return call;
   }
@@ -176,9 +177,7 @@ export class SandboxClient implements Disposable {
     const wasReady = this.#ready;
     this.#ready = false;
     this.#socket = null;
-    const calls = [...this.#calls.values()];
-    this.#calls.clear();
-    for (const call of calls) call.lose("runner.lost");
+    for (const call of this.#calls.takeAll()) call.lose("runner.lost");
     if (wasReady || this.#reason !== "") this.#options.onState?.("down", this.#reason);
     if (this.#disposed) return;
     this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
@@ -195,7 +194,7 @@ export class SandboxClient implements Disposable {
       case frameTypes.end:
         return call?.sink.onEnd();
       case frameTypes.result:
-        return this.#onResult(call, stream, payload);
+        return this.#onResult(call, payload);
       case frameTypes.credit:
         return call?.onCredit(readCredit(payload));
       default:
@@ -226,11 +225,11 @@ export class SandboxClient implements Disposable {
     this.#options.onState?.("ready", "");
   }
 
-  #onResult(call: SandboxCall | undefined, stream: number, payload: Buffer): void {
+  #onResult(call: SandboxCall | undefined, payload: Buffer): void {
     if (call === undefined) return;
-    this.#calls.delete(stream);
+    this.#calls.remove(call);
     call.finish(readResult(payload));
-    const idle = this.#calls.size === 0 && this.#nextStream > RENEW_STREAM;
+    const idle = this.#calls.count === 0 && this.#nextStream > RENEW_STREAM;
     if (idle || this.#nextStream > LAST_STREAM) this.#socket?.destroy();
   }
 }
@@ -247,8 +246,8 @@ function take(socket: Socket, decoder: FrameDecoder, bytes: Buffer): true {
 /** One call on its way. Every method is harmless after the result. */
 export class SandboxCall {
   readonly sink: CallSink;
+  readonly stream: number;
   readonly #client: SandboxClient;
-  readonly #stream: number;
   #credit: number;
   #waiting: Uint8Array[] = [];
   #ending = false;
@@ -258,7 +257,7 @@ export class SandboxCall {
 
   constructor(client: SandboxClient, stream: number, sink: CallSink, credit: number) {
     this.#client = client;
-    this.#stream = stream;
+    this.stream = stream;
     this.sink = sink;
     this.#credit = credit;
   }
@@ -280,7 +279,7 @@ export class SandboxCall {
   /** The result follows nevertheless. */
   cancel(reason: CancelReason): void {
     if (this.#done) return;
-    writeCancel(this.#client.writer, this.#stream, reason);
+    writeCancel(this.#client.writer, this.stream, reason);
     this.#client.schedule();
   }
 
@@ -288,7 +287,7 @@ export class SandboxCall {
   taken(bytes: number): void {
     this.#taken += bytes;
     if (this.#done || this.#taken < CREDIT_STEP_BYTES) return;
-    writeCredit(this.#client.writer, this.#stream, this.#taken);
+    writeCredit(this.#client.writer, this.stream, this.#taken);
     this.#taken = 0;
     this.#client.schedule();
   }
@@ -323,7 +322,7 @@ export class SandboxCall {
     let first = this.#waiting[0];
     while (first !== undefined && this.#credit > 0) {
       const size = Math.min(first.length, DATA_CHUNK_BYTES, this.#credit);
-      if (size > 0) writeData(writer, this.#stream, first.subarray(0, size));
+      if (size > 0) writeData(writer, this.stream, first.subarray(0, size));
       this.#credit -= size;
       if (size === first.length) this.#waiting.shift();
       else this.#waiting[0] = first.subarray(size);
@@ -332,7 +331,7 @@ export class SandboxCall {
     const sent = this.#waiting.length === 0;
     if (sent && this.#ending && !this.#ended) {
       this.#ended = true;
-      writeEmpty(writer, "end", this.#stream);
+      writeEmpty(writer, "end", this.stream);
     }
     this.#client.schedule();
     return sent;
