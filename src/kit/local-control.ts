@@ -26,8 +26,8 @@ import {
   sealGrant,
   sealSnapshot,
 } from "#contract";
-import type { ExecutionRecord, Grant, LogRecord, SnapshotInstall } from "#contract";
-import { newId } from "#platform";
+import type { ExecutionBatch, Grant, LogRecord, SnapshotInstall } from "#contract";
+import { idText, newId } from "#platform";
 import { writeEnrolment } from "#link";
 import { join } from "node:path";
 import { KitError } from "./kit-error.ts";
@@ -41,9 +41,16 @@ const RESEAL_MS = 30_000;
 const VALID_MS = 24 * 3_600_000;
 const GRANT_VALID_MS = 30 * VALID_MS;
 
+/** A call as its record tells it, as far as an author's tools need it. */
+export interface LocalCall {
+  readonly execution: string;
+  readonly requestId: string;
+  readonly logLines: number;
+}
+
 export interface LocalEvents {
   readonly onLog: (record: LogRecord) => void;
-  readonly onCall: (record: ExecutionRecord) => void;
+  readonly onCall: (call: LocalCall) => void;
 }
 
 interface Granted {
@@ -199,7 +206,8 @@ export class LocalControl implements AsyncDisposable {
 
   #take(path: string, body: Uint8Array): void {
     if (path === "/v1/edge/logs") parseLogBatch(body).forEach(this.#events.onLog);
-    else if (path === "/v1/edge/executions") parseExecutionBatch(body).forEach(this.#events.onCall);
+    else if (path === "/v1/edge/executions")
+      callsOf(parseExecutionBatch(body)).forEach(this.#events.onCall);
     else if (path === "/v1/edge/builds") this.#takeBuild(body);
   }
 
@@ -304,4 +312,14 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function callsOf(batch: ExecutionBatch): LocalCall[] {
+  const idAt = (ids: Uint8Array, i: number) =>
+    idText("execution", Buffer.from(ids.subarray(16 * i, 16 * i + 16)));
+  return Array.from({ length: batch.count }, (_, i) => ({
+    execution: idAt(batch.ids, i),
+    requestId: idAt(batch.requestIds, i),
+    logLines: batch.usage.logLines[i] ?? 0,
+  }));
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { limits } from "#contract";
-import type { ExecutionRecord, LogRecord } from "#contract";
+import type { LogRecord } from "#contract";
+import type { LocalCall } from "./local-control.ts";
 import { LocalEdge } from "./local-edge.ts";
 import { packFolder } from "./pack.ts";
 import { readTestFiles } from "./test-file.ts";
@@ -132,11 +133,11 @@ function shown(value: unknown): string {
 
 /** What runner and gateway said of calls. */
 class Heard {
-  readonly #calls = new Map<string, ExecutionRecord>();
+  readonly #calls = new Map<string, LocalCall>();
   readonly #lines = new Map<string, LogRecord[]>();
 
-  readonly onCall = (record: ExecutionRecord): void => {
-    this.#calls.set(record.requestId, record);
+  readonly onCall = (call: LocalCall): void => {
+    this.#calls.set(call.requestId, call);
   };
 
   readonly onLog = (record: LogRecord): void => {
@@ -148,8 +149,8 @@ class Heard {
     for (const end = Date.now() + RECORD_MS; Date.now() < end; await pause(POLL_MS)) {
       const call = this.#calls.get(requestId);
       if (call === undefined) continue;
-      const lines = this.#lines.get(call.id) ?? [];
-      if (lines.length < call.usage.logLines) continue;
+      const lines = this.#lines.get(call.execution) ?? [];
+      if (lines.length < call.logLines) continue;
       return lines
         .toSorted((a, b) => a.seq - b.seq)
         .map(({ level, message }) => `${level} ${message}`);

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Caisson } from "./caisson.ts";
+import { childrenOf } from "./children.ts";
 import { startCaisson } from "./start-caisson.ts";
 import { until } from "./until.ts";
 
@@ -20,9 +22,14 @@ function pidOf(name: "control" | "runner" | "gateway"): number {
 
 async function restart(name: "runner" | "gateway"): Promise<void> {
   const before = pidOf(name);
+  const sandboxes = name === "runner" ? childrenOf(before, "caisson-sandbox") : [];
   process.kill(before, "SIGKILL");
   await until(`another ${name}`, () =>
     Promise.resolve(pidOf(name) !== 0 && pidOf(name) !== before ? true : null),
+  );
+  // The old sandbox answers until it has seen that its parent is gone.
+  await until("the old sandbox to be gone", () =>
+    Promise.resolve(sandboxes.some((pid) => existsSync(`/proc/${pid}`)) ? null : true),
   );
 }
 

@@ -124,13 +124,21 @@ async function untilRunning(supervisor: ChildProcess, output: () => string): Pro
   );
 }
 
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 async function stopSupervisor(supervisor: ChildProcess): Promise<void> {
   if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
   const gone = new Promise((resolve) => supervisor.once("exit", resolve));
   const children = childrenOf(supervisor.pid ?? 0, "");
   supervisor.kill("SIGTERM");
   const kill = setTimeout(() => {
-    for (const pid of [supervisor.pid ?? 0, ...children]) process.kill(pid, "SIGKILL");
+    for (const pid of [supervisor.pid ?? 0, ...children]) killIfThere(pid);
   }, 20_000);
   await gone;
   clearTimeout(kill);
