@@ -18,6 +18,8 @@ const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 const KEEP_STACK_BYTES: usize = 16 * 1024;
+/// Slots given back to the kernel by one call; until then they are not used again.
+const DECOMMIT_BATCH: usize = 48;
 
 /// What both executables set: everything that reaches generated code. Proposals that are not needed are off, so that
 /// most advisories about them do not apply.
@@ -79,6 +81,7 @@ pub fn sandbox_config(slots: u32, memory_bytes: usize) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_STACK_BYTES)
         .async_stack_keep_resident(KEEP_STACK_BYTES)
+        .decommit_batch_size(DECOMMIT_BATCH)
         .pagemap_scan(Enabled::Auto);
     let mut config = shared_config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

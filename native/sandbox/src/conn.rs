@@ -51,13 +51,10 @@ impl Conn {
     }
 
     pub fn read(&mut self) -> Io {
-        let start = self.input.len();
-        self.input.resize(start + READ_BYTES, 0);
-        let read = rustix::io::read(&self.socket, &mut self.input[start..]);
-        self.input.truncate(start + read.unwrap_or(0));
-        match read {
+        self.input.reserve(READ_BYTES);
+        // Into the spare room as it is: clearing it first would cost more than the read.
+        match rustix::io::read(&self.socket, rustix::buffer::spare_capacity(&mut self.input)) {
             Ok(0) => Io::Closed,
-            Ok(n) if n == READ_BYTES => Io::More,
             Ok(_) | Err(Errno::AGAIN) => Io::Blocked,
             Err(Errno::INTR) => Io::More,
             Err(_) => Io::Closed,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -49,11 +50,18 @@ pub struct Executor<T> {
     /// Never polled yet: they alternate with the woken ones, so that looping guests do not hold up a short call.
     fresh: VecDeque<u64>,
     fresh_next: bool,
+    clock: TurnClock,
 }
 
 impl<T> Executor<T> {
     pub fn new() -> Self {
-        Executor { tasks: HashMap::new(), ready: Arc::default(), fresh: VecDeque::new(), fresh_next: true }
+        Executor {
+            tasks: HashMap::new(),
+            ready: Arc::default(),
+            fresh: VecDeque::new(),
+            fresh_next: true,
+            clock: TurnClock::default(),
+        }
     }
 
     pub fn insert(&mut self, id: u64, task: impl Future<Output = T> + 'static) {
@@ -82,14 +90,19 @@ impl<T> Executor<T> {
         woken.or_else(|| self.fresh.pop_front())
     }
 
+    /// Before the first poll after a wait: what was spent until now is nobody's.
+    pub fn begin_turn(&mut self) {
+        self.clock.restart();
+    }
+
     /// Polls one task and says how many microseconds of processor time that took; `None` for an unknown id.
     pub fn poll(&mut self, id: u64) -> Option<(Polled<T>, u64)> {
         let slot = self.tasks.get_mut(&id)?;
         slot.flag.queued.store(false, Ordering::Relaxed);
-        let before = thread_cpu_micros();
+        let before = Instant::now();
         let mut context = Context::from_waker(&slot.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| slot.task.as_mut().poll(&mut context)));
-        let spent = thread_cpu_micros().saturating_sub(before);
+        let spent = self.clock.spent(before.elapsed());
         let polled = match polled {
             Ok(Poll::Pending) => return Some((Polled::Pending, spent)),
             Ok(Poll::Ready(value)) => Polled::Done(value),
@@ -97,6 +110,34 @@ impl<T> Executor<T> {
         };
         self.tasks.remove(&id);
         Some((polled, spent))
+    }
+}
+
+/// Processor time by task at the price of one reading per turn: the thread's clock is a system call, the monotonic one
+/// is not. A short poll is charged the time that passed, at most `SHORT` too much; a longer one, which others may have
+/// interrupted, what the thread's clock says is left once the short ones before it are taken off.
+#[derive(Default)]
+struct TurnClock {
+    read: u64,
+    charged: u64,
+}
+
+const SHORT: Duration = Duration::from_micros(50);
+
+impl TurnClock {
+    fn restart(&mut self) {
+        *self = TurnClock { read: thread_cpu_micros(), charged: 0 };
+    }
+
+    fn spent(&mut self, passed: Duration) -> u64 {
+        let passed_micros = passed.as_micros() as u64;
+        if passed < SHORT {
+            self.charged += passed_micros;
+            return passed_micros;
+        }
+        let before = self.read + self.charged;
+        self.restart();
+        self.read.saturating_sub(before).min(passed_micros)
     }
 }
 

@@ -263,6 +263,10 @@ impl Server {
     }
 
     fn run_guests(&mut self) {
+        if !self.executor.has_ready() {
+            return;
+        }
+        self.executor.begin_turn();
         let end = Instant::now() + RUN_SLICE;
         while let Some(id) = self.executor.next_ready() {
             self.poll_call(id);
