@@ -1,6 +1,6 @@
 import { fork, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import type { Packed } from "./pack.ts";
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
 const POLL_MS = 20;
+const FOLDER = "cai-dev-";
 const KEPT_LINES = 20;
 const NATIVE = fileURLToPath(new URL("../../scripts/native.mjs", import.meta.url));
 
@@ -47,8 +48,9 @@ export class LocalEdge implements AsyncDisposable {
   /** Throws KitError "local.failed" where the processes do not start. */
   static async start(events: LocalEvents): Promise<LocalEdge> {
     buildNative();
+    await sweepLeftBehind();
     // Short: the paths of its sockets end at 107 bytes.
-    const folder = await mkdtemp(join(tmpdir(), "cai-dev-"));
+    const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`));
     const control = new LocalControl(events);
     try {
       await mkdir(join(folder, "run"), { mode: 0o700 });
@@ -135,6 +137,26 @@ export class LocalEdge implements AsyncDisposable {
     await Promise.all(this.#children.map(stopped));
     await this.#control[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Folders of runs that were killed. */
+async function sweepLeftBehind(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(
+      name.startsWith(FOLDER) ? name.slice(FOLDER.length).split("-")[0] : Number.NaN,
+    );
+    if (!Number.isInteger(pid) || isRunning(pid)) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {}); // another user's
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -27,6 +27,7 @@ export const handler = {
     }
     if (request.path === "/seen") return answer(new TextEncoder().encode(JSON.stringify({ headers: request.headers, query: request.query })));
     if (request.path === "/throw") return fail(3, { reason: "on purpose" });
+    if (request.path === "/deep") return fail(100, { reason: "deep ".repeat(1_000) });
     if (request.path === "/promise") return Promise.resolve(answer(new Uint8Array()));
     if (request.path === "/text-thrown") throw "a text,\\nand a line below";
     const values = { random: Math.random(), uuid: crypto.randomUUID(), bytes: [...crypto.getRandomValues(new Uint8Array(8))], time: Date.now() };
@@ -63,6 +64,7 @@ beforeAll(async () => {
     { method: "GET", path: "/headers" },
     { method: "GET", path: "/seen" },
     { method: "GET", path: "/throw" },
+    { method: "GET", path: "/deep" },
     { method: "GET", path: "/promise" },
     { method: "GET", path: "/text-thrown" },
   ];
@@ -223,4 +225,12 @@ test("a handler that returns a promise, or throws what is no error, is named in 
   await logWith("TypeError: handle returned a promise");
   expect((await ask("/text-thrown")).status).toBe(500);
   expect(await logWith("thrown: a text,")).toContain("\n    | and a line below");
+});
+
+test("what an exception writes to the log is bounded", async () => {
+  expect((await ask("/deep")).status).toBe(500);
+  const log = await logWith("RangeError: deep");
+  const own = log.slice(log.indexOf("RangeError: deep"));
+  expect(own.match(/deep /g)?.length).toBeLessThan(250);
+  expect(own.match(/at fail \(src\/fail\.ts:\d+\)/g)?.length).toBeLessThanOrEqual(16);
 });
