@@ -27,6 +27,7 @@ export type DomainName =
   | "link"
   | "runner"
   | "gateway"
+  | "broker"
   | "kit"
   | "cli"
   | "apps";
@@ -89,6 +90,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   link: { folder: "src/edge/link", floor: 3, sees: [...core], packages: [] },
   runner: { folder: "src/edge/runner", floor: 4, sees: [...core, "link"], packages: [] },
   gateway: { folder: "src/edge/gateway", floor: 4, sees: [...core, "link"], packages: [] },
+  broker: { folder: "src/edge/broker", floor: 4, sees: [...core, "link"], packages: [] },
   kit: {
     folder: "src/kit",
     floor: 8,
@@ -112,6 +114,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "link",
       "runner",
       "gateway",
+      "broker",
       "kit",
     ],
     packages: ["pg"],

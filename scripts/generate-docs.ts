@@ -39,7 +39,7 @@ export const publicNames: Readonly<
   "sha256/<hash>": { state: "live", meaning: "object key of a blob" },
   RUNNER_BASE_URL: { state: "reserved", meaning: "a runner elsewhere" },
   RUNNER_PUBLIC_BASE: { state: "reserved", meaning: "origin of UI files" },
-  EXT_EGRESS_ALLOWLIST: { state: "reserved", meaning: "the operator's ceiling for egress" },
+  EXT_EGRESS_ALLOWLIST: { state: "live", meaning: "the operator's ceiling for egress" },
   "POST /v1/execute": { state: "reserved", meaning: "calls of a runner elsewhere" },
   "api/v1/mcp/": { state: "reserved", meaning: "MCP endpoint" },
 };

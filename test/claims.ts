@@ -1,5 +1,6 @@
 import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
+import { egressClaims } from "./claims/egress-claims.ts";
 import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
@@ -17,5 +18,6 @@ export const claims: readonly Claim[] = [
   ...guestClaims,
   ...snapshotClaims,
   ...fenceClaims,
+  ...egressClaims,
   ...apiClaims,
 ];

@@ -21,6 +21,8 @@ settings, by environment:
   CAISSON_DATA       data folder; .caisson in this clone unless named
   CAISSON_PORT       port of control; the gateway has the next one (8700, 8701)
   SIGNING_TRUST_BUNDLE  PEM file or text of publisher keys to trust once scoped
+  EXT_EGRESS_ALLOWLIST  origins that extensions may reach at all, comma-separated; none unless named
+  CAISSON_EGRESS_DNS    servers that resolve those names; this machine's own unless named
   CAISSON_SAMPLES    off: no demo tenants and samples
 `;
 
@@ -82,6 +84,7 @@ function processesOf(config: StartConfig, runtime: string, log: Log): Supervised
   const env = { CAISSON_DATA: config.data, CAISSON_RUNTIME: runtime, CAISSON_PG_SOCKET: runtime };
   return [
     new SupervisedProcess("control", { ...env, CAISSON_PORT: String(config.port) }, log),
+    new SupervisedProcess("broker", env, log),
     new SupervisedProcess("runner", env, log),
     new SupervisedProcess("gateway", { ...env, CAISSON_PORT: String(config.port + 1) }, log),
   ];

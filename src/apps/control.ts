@@ -136,6 +136,7 @@ async function enrolDevelopment(data: string, registry: RegistryParts, url: stri
   await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
   await enrolEdge(registry.store, registry.clock, "gateway", secrets.gatewayToken);
   await enrolEdge(registry.store, registry.clock, "runner", secrets.runnerToken);
+  await enrolEdge(registry.store, registry.clock, "broker", secrets.brokerToken);
 }
 
 /** Guest log lines past their time, and pushes that nobody asked the publish door about. */

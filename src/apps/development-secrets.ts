@@ -9,6 +9,7 @@ export interface DevelopmentSecrets {
   readonly operatorKey: string;
   readonly gatewayToken: string;
   readonly runnerToken: string;
+  readonly brokerToken: string;
 }
 
 /** 0600 files in the data folder: development mode's keystore, made once. */
@@ -22,6 +23,7 @@ export async function developmentSecrets(
     operatorKey: await secretFile(join(data, "keys/operator.key"), () => newSecret()),
     gatewayToken: await secretFile(join(data, "edge/gateway.token"), newEdgeToken),
     runnerToken: await secretFile(join(data, "edge/runner.token"), newEdgeToken),
+    brokerToken: await secretFile(join(data, "edge/broker.token"), newEdgeToken),
   };
   const pinned = { url, stateKey: keys.state.publicKey, trustRootKey: keys.trustRoot.publicKey };
   await writeEnrolment(join(data, "edge/gateway.json"), {
@@ -31,6 +33,10 @@ export async function developmentSecrets(
   await writeEnrolment(join(data, "edge/runner.json"), {
     ...pinned,
     edgeToken: secrets.runnerToken,
+  });
+  await writeEnrolment(join(data, "edge/broker.json"), {
+    ...pinned,
+    edgeToken: secrets.brokerToken,
   });
   return secrets;
 }

@@ -2,8 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex } from "#trust";
-import { Fence, logLevels, parseToolchainImports } from "#contract";
-import type { LogFrame, LogRecord } from "#contract";
+import { denialOf, Fence, fetchReplyBytes, logLevels, parseToolchainImports } from "#contract";
+import type { CapabilityCall, LogFrame, LogRecord } from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -17,13 +17,14 @@ import { LineEncoder, openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Spool } from "#link";
 import {
   ArtifactCache,
+  askBroker,
   BuildStore,
   compileComponent,
   GrantKeeper,
   readFingerprint,
   SandboxProcess,
 } from "#runner";
-import type { KeeperParts } from "#runner";
+import type { BrokerPlace, KeeperParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -124,6 +125,7 @@ class SandboxHost {
       executable,
       socketPath: join(runtime, "sandbox.sock"),
       onLog: (frame) => this.#onLog(frame),
+      onCall: (asked, argument, signal) => this.#onCall(asked, argument, signal),
       onExit: (exit) => {
         log.warn("sandbox.ended", {
           status: exit.status,
@@ -159,11 +161,47 @@ class SandboxHost {
       await this.#keeper?.apply({ snapshot: served.snapshot, trustRoot });
   }
 
+  /** Asks the broker under the grant of the call; what it denies is on record with the execution. */
+  async #onCall(
+    asked: CapabilityCall,
+    argument: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const handle = encodeHex(asked.handle);
+    const grant = this.#keeper?.documentOf(handle);
+    if (grant === undefined)
+      return fetchReplyBytes({ failure: "denied", message: "the grant is gone" });
+    const { deadlineMicros, capability } = asked;
+    const call = { grant, argument, deadlineMicros };
+    const reply = await askBroker(brokerPlace(this.#parts.runtime), capability, call, signal);
+    const denial = denialOf(reply);
+    if (denial !== null)
+      this.#record(handle, encodeHex(asked.execution), "warn", `${capability} denied: ${denial}`);
+    return reply;
+  }
+
+  #record(handle: string, execution: string, level: LogRecord["level"], message: string): void {
+    const grant = this.#keeper?.grantOf(handle);
+    if (grant === undefined) return;
+    const { tenant, install, extension } = grant;
+    const id = uuidText(execution);
+    this.#parts.spool.append({
+      tenant,
+      install,
+      extension,
+      execution: id,
+      seq: this.#next(id),
+      level,
+      message,
+      at: Date.now(),
+    });
+  }
+
   #onLog(frame: LogFrame): void {
     for (const line of frame.lines) {
       const grant = this.#keeper?.grantOf(encodeHex(line.handle));
       if (grant === undefined) continue;
-      const execution = uuidText(line.execution);
+      const execution = uuidText(encodeHex(line.execution));
       const record: LogRecord = {
         tenant: grant.tenant,
         install: grant.install,
@@ -193,8 +231,14 @@ class SandboxHost {
   }
 }
 
-function uuidText(bytes: Uint8Array): string {
-  const hex = encodeHex(bytes);
+function brokerPlace(runtime: string): BrokerPlace {
+  return {
+    socketPath: join(runtime, "broker.sock"),
+    secretPath: join(runtime, "broker.secret"),
+  };
+}
+
+function uuidText(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

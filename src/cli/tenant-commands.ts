@@ -15,6 +15,7 @@ interface TenantOptions extends OutputOptions {
 interface InstallOptions extends TenantOptions {
   readonly version?: string;
   readonly capabilities?: string;
+  readonly egress?: string;
   readonly memoryBytes?: string;
   readonly deadlineMs?: string;
   readonly rollback?: boolean;
@@ -32,6 +33,10 @@ export function tenantCommands(program: Command): void {
     .option(
       "--capabilities <names>",
       "grant only these, comma-separated; all that it asks for unless told",
+    )
+    .option(
+      "--egress <origins>",
+      "let http.fetch reach only these, comma-separated; all that it asks for unless told",
     )
     .option("--memory-bytes <n>", "grant less memory than it asks for")
     .option("--deadline-ms <n>", "grant less time than it asks for")
@@ -106,6 +111,9 @@ async function install(extension: string, options: InstallOptions): Promise<void
     ...(options.capabilities === undefined
       ? {}
       : { capabilities: options.capabilities.split(",").filter((name) => name !== "") }),
+    ...(options.egress === undefined
+      ? {}
+      : { egress: options.egress.split(",").filter((origin) => origin !== "") }),
     ...(options.memoryBytes === undefined ? {} : { memoryBytes: Number(options.memoryBytes) }),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: Number(options.deadlineMs) }),
     ...(options.rollback === true ? { rollback: true } : {}),

@@ -141,6 +141,7 @@ export class LocalControl implements AsyncDisposable {
       version: config.version,
       contentHash: digest,
       capabilities: config.capabilities,
+      egress: config.egress,
       limits: {
         ...config.limits,
         responseBytes: limits.bodyBytes.value,

@@ -64,3 +64,16 @@ export const checkpointTooth = edit(
   "verifier.check(note.text, signature);",
   "void signature;",
 );
+/** Both ways in which the sandbox ends a call at its deadline: the guest that runs, and the one that waits. */
+export const deadlineTeeth = [
+  edit(
+    "native/sandbox/src/guest.rs",
+    "true => Err(Stop::Deadline.into()),",
+    "true => Ok(UpdateDeadline::Yield(1)),",
+  ),
+  edit(
+    "native/sandbox/src/calls.rs",
+    "if self.next_deadline.is_none_or(|d| d > now) {",
+    "if self.next_deadline.is_none_or(|d| d != now) {",
+  ),
+];

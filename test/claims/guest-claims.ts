@@ -1,5 +1,6 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
+import { deadlineTeeth } from "./core-teeth.ts";
 
 const CALLS = "native/sandbox/src/calls.rs";
 const GUEST = "a publisher whose admitted extension turns on its host";
@@ -18,18 +19,7 @@ export const guestClaims: readonly Claim[] = [
     ...guest,
     id: "GUEST-LOOP",
     sentence: "A guest that never returns is ended at its deadline, and the next call works.",
-    tooth: [
-      edit(
-        "native/sandbox/src/guest.rs",
-        "true => Err(Stop::Deadline.into()),",
-        "true => Ok(UpdateDeadline::Yield(1)),",
-      ),
-      edit(
-        CALLS,
-        "if self.next_deadline.is_none_or(|d| d > now) {",
-        "if self.next_deadline.is_none_or(|d| d != now) {",
-      ),
-    ],
+    tooth: deadlineTeeth,
   },
   {
     ...guest,

@@ -46,7 +46,7 @@ test("halt shows what it stops and who acknowledged; list and status show it; re
   const halted = await as("operator", "halt", "--extension", "acme.verbs", ...why);
   expect(halted).toMatchObject({ exit: 0 });
   expect(halted.out).toMatch(/stopped extension acme\.verbs \(fence \d+\)/);
-  expect(halted.out.match(/acknowledged: /g)).toHaveLength(2);
+  expect(halted.out.match(/acknowledged: /g)).toHaveLength(3);
   expect(await answer()).toBe("call.halted");
   expect((await as("operator", "fence", "list")).out).toContain("an odd answer");
   const status = await as("north", "status", "acme.verbs", "--json");

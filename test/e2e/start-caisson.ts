@@ -33,7 +33,9 @@ const PUBLISHER = "acme";
  * Starts the whole product as real processes in a folder of its own: tenants north and south, publisher acme of north
  * with a trusted key. Stops them all, and removes the folder, when it is disposed of.
  */
-export async function startCaisson(): Promise<Caisson> {
+export async function startCaisson(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Caisson> {
   const root = await mkdtemp(join(tmpdir(), "cai-"));
   const port = await freePorts();
   const [data, runtime] = [join(root, "data"), join(root, "run")];
@@ -41,6 +43,7 @@ export async function startCaisson(): Promise<Caisson> {
   const supervisor = spawn("setpriv", ["--pdeathsig", "TERM", "--", process.execPath, MAIN], {
     env: {
       ...process.env,
+      ...settings,
       CAISSON_DATA: data,
       CAISSON_PORT: String(port),
       CAISSON_RUNTIME: runtime,

@@ -7,7 +7,9 @@ const FOREIGN = "package test:reach@1.0.0 {\n  interface network {\n    connect:
 
 /** One WIT text: a world with these imports that exports the handler, and the packages it needs. */
 export function worldText(imports: readonly string[]): string {
-  const packages = ["ext", "wasi"].flatMap((folder) => readPackages(new URL(`${folder}/`, wit)));
+  const packages = ["ext", "http", "wasi"].flatMap((folder) =>
+    readPackages(new URL(`${folder}/`, wit)),
+  );
   const lines = [
     ...imports.map((name) => `  import ${name};`),
     "  export caisson:ext/handler@1.0.0;",

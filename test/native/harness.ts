@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { CallResult, GrantFrame, LogFrame, OpenFrame, ResponseFrame } from "#contract";
 import { SandboxClient } from "#gateway";
 import { compileComponent, SandboxProcess } from "#runner";
+import type { OnCall } from "#runner";
 import { buildGuest } from "../guests/guests.ts";
 import { nativePaths } from "./native-paths.ts";
 
@@ -67,7 +68,9 @@ export class Rig implements AsyncDisposable {
     this.#folder = parts.folder;
   }
 
-  static async start(options: { slots?: number; queue?: number } = {}): Promise<Rig> {
+  static async start(
+    options: { slots?: number; queue?: number; onCall?: OnCall } = {},
+  ): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), "caisson-rig-"));
     const logs: LogFrame[] = [];
     const exited = Promise.withResolvers<SandboxExit>();
@@ -77,6 +80,7 @@ export class Rig implements AsyncDisposable {
       slots: 16,
       ...options,
       onLog: (log) => logs.push(log),
+      onCall: options.onCall ?? (async () => new Uint8Array()),
       onExit: exited.resolve,
     });
     const client = await connect(sandbox.socketPath, sandbox.secret);
@@ -125,6 +129,10 @@ export function grantFor(
     logBytes: 65_536,
     logLines: 256,
     concurrency: 512,
+    capabilityCalls: 256,
+    egressRequests: 16,
+    egressInBytes: 10 << 20,
+    egressOutBytes: 10 << 20,
     expiresMs: Date.now() + 3_600_000,
     ...limits,
   };

@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| FrameError::Utf8)
     }
 
+    /// Everything that is left, at most `max` bytes.
+    pub fn rest(self, max: usize) -> Result<&'a [u8], FrameError> {
+        if self.rest.len() > max { Err(FrameError::Bound) } else { Ok(self.rest) }
+    }
+
     pub fn finish(self) -> Result<(), FrameError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FrameError::Trailing) }
     }

@@ -4,9 +4,11 @@
 //! Everything decoded here is attacker-controlled: each field has a bound, and nothing is parsed before its bound is checked.
 #![forbid(unsafe_code)]
 
+mod capability;
 mod codec;
 mod messages;
 
+pub use capability::*;
 pub use codec::{Reader, Writer};
 pub use messages::*;
 
@@ -33,6 +35,8 @@ pub enum Kind {
     End = 4,
     Credit = 5,
     Cancel = 6,
+    Call = 7,
+    Reply = 8,
     Result = 9,
     Response = 10,
     Drain = 11,
@@ -59,6 +63,8 @@ impl Kind {
             4 => Kind::End,
             5 => Kind::Credit,
             6 => Kind::Cancel,
+            7 => Kind::Call,
+            8 => Kind::Reply,
             9 => Kind::Result,
             10 => Kind::Response,
             11 => Kind::Drain,

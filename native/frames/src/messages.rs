@@ -153,7 +153,7 @@ impl Open {
     }
 }
 
-fn decode_headers(r: &mut Reader<'_>) -> Result<Vec<(String, String)>, FrameError> {
+pub(crate) fn decode_headers(r: &mut Reader<'_>) -> Result<Vec<(String, String)>, FrameError> {
     let count = r.u8()? as usize;
     if count > MAX_HEADERS {
         return Err(FrameError::Bound);
@@ -170,7 +170,7 @@ fn decode_headers(r: &mut Reader<'_>) -> Result<Vec<(String, String)>, FrameErro
     Ok(headers)
 }
 
-fn encode_headers(w: &mut crate::Writer<'_>, headers: &[(String, String)]) {
+pub(crate) fn encode_headers(w: &mut crate::Writer<'_>, headers: &[(String, String)]) {
     w.u8(headers.len() as u8);
     for (name, value) in headers {
         w.short(name);
@@ -443,7 +443,8 @@ pub fn cut(text: &str, max: usize) -> &str {
 }
 
 pub const CAPABILITY_LOG: u32 = 1;
-pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG;
+pub const CAPABILITY_FETCH: u32 = 2;
+pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | CAPABILITY_FETCH;
 pub const MAX_GRANT_CONCURRENCY: u32 = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -458,6 +459,11 @@ pub struct Grant {
     pub log_bytes: u32,
     pub log_lines: u32,
     pub concurrency: u32,
+    /// Of one call: capability calls of any kind, and requests and bytes of `http.fetch`.
+    pub capability_calls: u32,
+    pub egress_requests: u32,
+    pub egress_in_bytes: u32,
+    pub egress_out_bytes: u32,
     /// Unix milliseconds.
     pub expires_ms: u64,
 }
@@ -476,6 +482,10 @@ impl Grant {
             log_bytes: bounded(r.u32()?, 0, 1 << 20)?,
             log_lines: bounded(r.u32()?, 0, 4_096)?,
             concurrency: bounded(r.u32()?, 1, MAX_GRANT_CONCURRENCY)?,
+            capability_calls: bounded(r.u32()?, 0, 4_096)?,
+            egress_requests: bounded(r.u32()?, 0, 4_096)?,
+            egress_in_bytes: bounded(r.u32()?, 0, 64 << 20)?,
+            egress_out_bytes: bounded(r.u32()?, 0, 64 << 20)?,
             expires_ms: r.u64()?,
         };
         r.finish()?;
@@ -494,6 +504,10 @@ impl Grant {
             w.u32(self.log_bytes);
             w.u32(self.log_lines);
             w.u32(self.concurrency);
+            w.u32(self.capability_calls);
+            w.u32(self.egress_requests);
+            w.u32(self.egress_in_bytes);
+            w.u32(self.egress_out_bytes);
             w.u64(self.expires_ms);
         });
     }

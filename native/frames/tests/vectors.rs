@@ -108,7 +108,22 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
             g.encode(o, stream);
             json!({"handle": hex(&g.handle), "load": g.load, "capabilities": g.capabilities, "memoryBytes": g.memory_bytes,
                 "deadlineMs": g.deadline_ms, "requestBytes": g.request_bytes, "responseBytes": g.response_bytes, "logBytes": g.log_bytes,
-                "logLines": g.log_lines, "concurrency": g.concurrency, "expiresMs": g.expires_ms})
+                "logLines": g.log_lines, "concurrency": g.concurrency, "capabilityCalls": g.capability_calls,
+                "egressRequests": g.egress_requests, "egressInBytes": g.egress_in_bytes, "egressOutBytes": g.egress_out_bytes, "expiresMs": g.expires_ms})
+        }
+        Kind::Call => {
+            let c = CapabilityCall::decode(payload)?;
+            c.encode(o, stream);
+            let name = match c.capability {
+                Capability::Fetch => "http.fetch",
+            };
+            json!({"execution": hex(&c.execution), "handle": hex(&c.handle), "capability": name,
+                "deadlineMicros": c.deadline_micros, "size": c.size})
+        }
+        Kind::Reply => {
+            let size = decode_reply(payload)?;
+            encode_reply(o, stream, size);
+            json!({ "size": size })
         }
         Kind::Ungrant => {
             let handle = decode_handle(payload)?;

@@ -43,7 +43,7 @@ pub struct Call {
     stream: u32,
     grant: Rc<GrantState>,
     phase: Phase,
-    shared: Arc<CallShared>,
+    pub shared: Arc<CallShared>,
     limits: CallLimits,
     opened: Instant,
     queue_micros: u64,
@@ -143,7 +143,10 @@ impl Server {
             call.cpu_micros += spent;
         }
         match polled {
-            Polled::Pending => self.credit_back(id),
+            Polled::Pending => {
+                self.credit_back(id);
+                self.send_asked(id);
+            }
             Polled::Done(end) => {
                 self.running -= 1;
                 self.ended(id, end);
@@ -227,6 +230,7 @@ impl Server {
 
     fn remove(&mut self, id: u64) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        self.forget_asked(id);
         call.grant.inside.set(call.grant.inside.get() - 1);
         match call.phase {
             Phase::Queued(_) => self.queue.retain(|queued| *queued != id),
@@ -356,6 +360,10 @@ fn shrink(grant: &Grant, open: &Open) -> CallLimits {
         response_bytes: least(grant.response_bytes, open.response_bytes),
         log_bytes: grant.log_bytes as usize,
         log_lines: grant.log_lines as usize,
+        capability_calls: grant.capability_calls,
+        egress_requests: grant.egress_requests,
+        egress_in_bytes: u64::from(grant.egress_in_bytes),
+        egress_out_bytes: u64::from(grant.egress_out_bytes),
     }
 }
 

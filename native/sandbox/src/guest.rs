@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use caisson_frames::{CAPABILITY_LOG, MAX_HEADER_BYTES, MAX_HEADER_NAME_BYTES, MAX_HEADERS, Open, Outcome};
+use caisson_frames::{
+    CAPABILITY_FETCH, CAPABILITY_LOG, MAX_HEADER_BYTES, MAX_HEADER_NAME_BYTES, MAX_HEADERS, Open, Outcome,
+};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
 use wasmtime::{Engine, Error, Result, Store, Trap, UpdateDeadline};
 
+use crate::capability;
 use crate::host::{self, CallLimits, CallShared, Header, HostData, IncomingBody, Request, Response};
 use crate::stop::Stop;
 use crate::timers::Timers;
 use crate::wasi;
 
-pub const WIT_VERSIONS: &[&str] = &["caisson:ext@1.0.0"];
+pub const WIT_VERSIONS: &[&str] = &["caisson:ext@1.0.0", "caisson:http@1.0.0"];
 /// Bytes that one host call may lift besides a body write: headers, log lines.
 const HOSTCALL_EXTRA_BYTES: usize = 1 << 20;
 
@@ -49,6 +52,10 @@ pub fn prepare(engine: &Engine, component: &Component) -> Result<Prepared, LoadR
             "caisson:ext/log" if version == "1.0.0" => {
                 capabilities |= CAPABILITY_LOG;
                 host::link_log(&mut linker, name).map(|()| true)
+            }
+            "caisson:http/fetch" if version == "1.0.0" => {
+                capabilities |= CAPABILITY_FETCH;
+                capability::link_fetch(&mut linker, name).map(|()| true)
             }
             _ if !version.starts_with("0.2.") => Ok(false),
             _ if wasi::is_toolchain_interface(base) => {

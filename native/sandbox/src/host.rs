@@ -12,6 +12,7 @@ use wasmtime::component::{
 };
 use wasmtime::{ResourceLimiter, Result, StoreContextMut};
 
+use crate::capability::Outside;
 use crate::timers::Timers;
 
 const MAX_READ_BYTES: usize = 1 << 20;
@@ -25,6 +26,10 @@ pub struct CallLimits {
     pub response_bytes: usize,
     pub log_bytes: usize,
     pub log_lines: usize,
+    pub capability_calls: u32,
+    pub egress_requests: u32,
+    pub egress_in_bytes: u64,
+    pub egress_out_bytes: u64,
 }
 
 /// Shared between the connection's side and the guest's side of a call; one thread, so never contended.
@@ -49,6 +54,7 @@ pub struct CallIo {
     pub dropped_lines: u32,
     pub peak_memory: usize,
     pub memory_refused: bool,
+    pub outside: Outside,
 }
 
 impl CallShared {

@@ -5,6 +5,7 @@
 
 mod args;
 mod calls;
+mod capability;
 mod conn;
 mod executor;
 mod gateway;

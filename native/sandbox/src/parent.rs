@@ -14,6 +14,7 @@ use caisson_lockdown::{CodeError, load_sealed, sweep_unpublished};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::calls::GrantState;
+use crate::capability::on_reply;
 use crate::gateway::{answer_hello, checked_hello, empty, ping};
 use crate::guest::{LoadRefusal, Prepared, prepare};
 use crate::server::{Fault, PARENT, Server};
@@ -35,6 +36,8 @@ pub fn on_frame(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
         return Err(Fault("hello.missing", "the first frame must be HELLO".into()));
     }
     match frame.kind {
+        Kind::Reply => on_reply(server, frame),
+        Kind::Data | Kind::End if frame.stream.is_multiple_of(2) => on_reply(server, frame),
         Kind::Hello => hello(server, frame),
         Kind::Load => load(server, frame),
         Kind::Data => data(server, frame),

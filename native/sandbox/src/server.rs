@@ -14,6 +14,7 @@ use wasmtime::Engine;
 
 use crate::args::Args;
 use crate::calls::{Call, GrantState};
+use crate::capability::Incoming;
 use crate::conn::{Conn, Io};
 use crate::executor::Executor;
 use crate::guest::End;
@@ -60,6 +61,9 @@ pub struct Server {
     pub log_lines_lost: u32,
     /// No call is overdue before this.
     pub next_deadline: Option<Instant>,
+    /// Capability calls that the parent has not answered, by their stream on its line.
+    pub incoming: HashMap<u32, Incoming>,
+    pub next_capability_stream: u32,
     pub conns: HashMap<u64, Conn>,
     next_conn: u64,
     dirty: Vec<u64>,
@@ -90,6 +94,8 @@ impl Server {
             poisoned: false,
             log_lines_lost: 0,
             next_deadline: None,
+            incoming: HashMap::new(),
+            next_capability_stream: 0,
             conns: HashMap::from([(PARENT, Conn::new(parent))]),
             next_conn: PARENT + 1,
             dirty: Vec::new(),

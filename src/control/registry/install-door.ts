@@ -3,6 +3,7 @@ import type { ManifestDigest } from "#trust";
 import {
   capabilityNames,
   compareVersions,
+  egressMethods,
   grantHandle,
   limits,
   openGrant,
@@ -12,7 +13,7 @@ import {
   sealGrant,
   unaskedImports,
 } from "#contract";
-import type { ExtensionName, Grant, Version } from "#contract";
+import type { EgressRule, ExtensionName, Grant, Version } from "#contract";
 import { deny, judgeInstall, verdictOf } from "#policy";
 import type { CapabilityTerms, Verdict } from "#policy";
 import { newId } from "#platform";
@@ -34,6 +35,8 @@ export interface InstallRequest {
   readonly extension: string;
   readonly version?: string;
   readonly capabilities?: readonly string[];
+  /** Origins of `http.fetch` to grant; all that are asked for unless told. */
+  readonly egress?: readonly string[];
   readonly memoryBytes?: number;
   readonly deadlineMs?: number;
   readonly rollback?: boolean;
@@ -181,7 +184,11 @@ async function judge(
         parts.toolchainImports,
       ),
       release,
-      requested: { capabilities: artifact.config.capabilities, ...artifact.config.limits },
+      requested: {
+        capabilities: artifact.config.capabilities,
+        egress: artifact.config.egress,
+        ...artifact.config.limits,
+      },
       granted: termsOf(artifact, request),
       installed:
         installed === null
@@ -189,6 +196,7 @@ async function judge(
           : {
               version: installed.version,
               capabilities: installed.capabilities,
+              egress: installed.egress,
               isNewer: compareVersions(installed.version, situation.version) > 0,
             },
       rollback: request.rollback === true,
@@ -208,12 +216,26 @@ async function judge(
 }
 
 function termsOf(artifact: MeasuredArtifact, request: InstallRequest): CapabilityTerms {
-  const { capabilities, limits: asked } = artifact.config;
+  const { limits: asked } = artifact.config;
+  const capabilities = request.capabilities ?? artifact.config.capabilities;
   return {
-    capabilities: request.capabilities ?? capabilities,
+    capabilities,
+    egress: capabilities.includes("http.fetch") ? egressTerms(artifact, request) : [],
     memoryBytes: request.memoryBytes ?? asked.memoryBytes,
     deadlineMs: request.deadlineMs ?? asked.deadlineMs,
   };
+}
+
+/** An origin that is not asked for becomes a term of its own, for the judge to refuse. */
+function egressTerms(
+  { config }: MeasuredArtifact,
+  { egress }: InstallRequest,
+): readonly EgressRule[] {
+  if (egress === undefined) return config.egress;
+  return egress.map(
+    (origin) =>
+      config.egress.find((rule) => rule.origin === origin) ?? { origin, methods: egressMethods },
+  );
 }
 
 async function writeGrant(
@@ -233,6 +255,7 @@ async function writeGrant(
     version: situation.version,
     contentHash: situation.digest,
     capabilities: capabilityNames.filter((name) => terms.capabilities.includes(name)),
+    egress: terms.egress,
     limits: {
       memoryBytes: terms.memoryBytes,
       deadlineMs: terms.deadlineMs,

@@ -5,6 +5,7 @@ export { openStore } from "./store.ts";
 export type {
   AnchorScopeRow,
   ArtifactState,
+  EdgeKind,
   ExecutionRow,
   GrantState,
   InstallState,

@@ -19,7 +19,7 @@ export interface Tables {
   operator_key: { id: string; hash: Buffer; created_at: Date; revoked_at: Date | null };
   edge: {
     id: string;
-    kind: "gateway" | "runner";
+    kind: EdgeKind;
     hash: Buffer;
     created_at: Date;
     revoked_at: Date | null;
@@ -133,6 +133,7 @@ export interface Tables {
   counter: { name: string; value: BigInt8 };
 }
 
+export type EdgeKind = "gateway" | "runner" | "broker";
 export type ArtifactState = "pending" | "admitted" | "invalid" | "revoked";
 export type InstallState =
   | "requested"

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Principal } from "#policy";
 import { newId, parseId } from "#platform";
 import type { Clock, Id } from "#platform";
-import type { Store, Tx } from "#store";
+import type { EdgeKind, Store, Tx } from "#store";
 import { TenantError } from "./tenant-error.ts";
 
 const PREFIX = "csk_";
@@ -163,7 +163,7 @@ export async function setOperatorKey(store: Store, clock: Clock, secret: string)
 export async function enrolEdge(
   store: Store,
   clock: Clock,
-  kind: "gateway" | "runner",
+  kind: EdgeKind,
   secret: string,
 ): Promise<void> {
   await store.asSystem((tx) =>
@@ -182,7 +182,7 @@ export async function enrolEdge(
 }
 
 /** The edges that are enrolled now. */
-export function listEdges(store: Store): Promise<{ id: string; kind: "gateway" | "runner" }[]> {
+export function listEdges(store: Store): Promise<{ id: string; kind: EdgeKind }[]> {
   return store.asSystem((tx) =>
     tx
       .selectFrom("edge")

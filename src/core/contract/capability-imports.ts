@@ -3,6 +3,7 @@ import type { CapabilityName } from "./extension-config.ts";
 /** The WIT interface behind each capability; `caisson:ext/types` comes with every world. */
 export const capabilityInterfaces: Readonly<Record<CapabilityName, string>> = {
   log: "caisson:ext/log@1.0.0",
+  "http.fetch": "caisson:http/fetch@1.0.0",
 };
 
 const ALWAYS: readonly string[] = ["caisson:ext/types@1.0.0"];

@@ -3,12 +3,14 @@ import type { JsonValue } from "#trust";
 import { limits } from "./limits.ts";
 import { NAME_PATTERN, parseVersion } from "./names.ts";
 import type { Version } from "./names.ts";
+import { readEgress } from "./egress.ts";
+import type { EgressRule } from "./egress.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export const CONFIG_SCHEMA = 1;
 export const WIT_VERSION = "caisson:ext@1.0.0";
-export const capabilityNames = ["log"] as const;
+export const capabilityNames = ["log", "http.fetch"] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
 /** `caisson.json`: what an extension is and asks for. It is inside the artifact's digest. */
@@ -20,6 +22,8 @@ export interface ExtensionConfig {
   readonly component: string;
   readonly endpoints: readonly Endpoint[];
   readonly capabilities: readonly CapabilityName[];
+  /** Parameters of `http.fetch`: where it wants to go; empty without the capability. */
+  readonly egress: readonly EgressRule[];
   readonly limits: RequestedLimits;
 }
 
@@ -44,7 +48,7 @@ export function parseExtensionConfig(bytes: Uint8Array): ExtensionConfig {
     wit: reader.literal("wit", WIT_VERSION),
     component: reader.string("component", { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.wasm$/ }),
     endpoints: reader.list("endpoints", { max: limits.endpoints.value }, readEndpoint),
-    capabilities: readCapabilities(reader.object("capabilities")),
+    ...readCapabilities(reader.object("capabilities")),
     limits: readLimits(reader.optionalObject("limits")),
   };
   reader.end();
@@ -66,11 +70,16 @@ function readEndpoint(value: JsonValue, path: string): Endpoint {
   return endpoint;
 }
 
-function readCapabilities(reader: ObjectReader): CapabilityName[] {
-  const asked = capabilityNames.filter((name) => reader.has(name));
-  for (const name of asked) reader.object(name).end();
+function readCapabilities(reader: ObjectReader): Pick<ExtensionConfig, "capabilities" | "egress"> {
+  const capabilities = capabilityNames.filter((name) => reader.has(name));
+  let egress: readonly EgressRule[] = [];
+  for (const name of capabilities) {
+    const parameters = reader.object(name);
+    if (name === "http.fetch") egress = readEgress(parameters, "hosts");
+    parameters.end();
+  }
   reader.end();
-  return asked;
+  return { capabilities, egress };
 }
 
 function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {

@@ -1,5 +1,7 @@
 import { decodeHex, digestBytes, encodeHex, openDocument, parseDigest, sealDocument } from "#trust";
 import type { ManifestDigest, ObjectReader, OpenedDocument, PublicKey, Signer } from "#trust";
+import { readEgress } from "./egress.ts";
+import type { EgressRule } from "./egress.ts";
 import { capabilityNames } from "./extension-config.ts";
 import type { CapabilityName } from "./extension-config.ts";
 import { limits } from "./limits.ts";
@@ -23,6 +25,8 @@ export interface Grant {
   readonly version: Version;
   readonly contentHash: ManifestDigest;
   readonly capabilities: readonly CapabilityName[];
+  /** Where `http.fetch` may go; empty: nowhere. */
+  readonly egress: readonly EgressRule[];
   readonly limits: GrantLimits;
   readonly trustClass: "shared";
   readonly epoch: number;
@@ -41,6 +45,7 @@ export function sealGrant(
     {
       ...rest,
       capabilities: [...grant.capabilities],
+      egress: grant.egress.map(({ origin, methods }) => ({ origin, methods: [...methods] })),
       limits: { ...grant.limits },
       content_hash: contentHash,
       ...times,
@@ -72,6 +77,8 @@ function readGrant(reader: ObjectReader): Grant {
     capabilities: reader
       .strings("capabilities", { max: 40, maxItems: 32 })
       .map((name) => knownCapability(reader, name)),
+    // Grants of before the capability have none: they go nowhere.
+    egress: reader.has("egress") ? readEgress(reader, "egress") : [],
     limits: readLimits(reader.object("limits")),
     trustClass: reader.literal("trustClass", "shared"),
     epoch: reader.integer("epoch", { min: 0 }),

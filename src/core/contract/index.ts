@@ -14,6 +14,8 @@ export {
 } from "./names.ts";
 export type { Endpoint, EndpointMethod } from "./endpoint.ts";
 export { endpointMethods, parseEndpoint } from "./endpoint.ts";
+export type { EgressRule } from "./egress.ts";
+export { egressMethods, parseOrigin, readEgress } from "./egress.ts";
 export type { CapabilityName, ExtensionConfig, RequestedLimits } from "./extension-config.ts";
 export {
   capabilityNames,
@@ -35,6 +37,14 @@ export type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "./operation.
 export { operations } from "./operations.ts";
 export type { ApiAddress } from "./client.ts";
 export { ApiError, call } from "./client.ts";
+export type { BrokerCall } from "./broker-call.ts";
+export {
+  BROKER_DEADLINE_HEADER,
+  brokerCallBytes,
+  MAX_BROKER_BYTES,
+  parseBrokerCall,
+  parseDeadline,
+} from "./broker-call.ts";
 export type { ArtifactManifest, BlobReference, FileLayer } from "./artifact-manifest.ts";
 export { buildArtifactManifest, isBlob, parseArtifactManifest } from "./artifact-manifest.ts";
 export type { ComponentNames } from "./component-imports.ts";
@@ -102,6 +112,23 @@ export {
   writeResponse,
   writeResult,
 } from "./frames/messages.ts";
+export type {
+  CallFailure,
+  CapabilityCall,
+  FetchReply,
+  FetchRequest,
+  OutsideCapability,
+} from "./frames/capability-messages.ts";
+export {
+  callFailures,
+  denialOf,
+  fetchReplyBytes,
+  readCapabilityCall,
+  readFetchRequest,
+  readReply,
+  writeCapabilityCall,
+  writeReply,
+} from "./frames/capability-messages.ts";
 export type {
   GrantFrame,
   GuestLogLine,

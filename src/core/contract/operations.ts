@@ -249,6 +249,7 @@ export const operations = {
       extension: Extension,
       version: Type.Optional(VersionText),
       capabilities: Type.Optional(Type.Array(Type.String({ maxLength: 40 }), { maxItems: 32 })),
+      egress: Type.Optional(Type.Array(Type.String({ maxLength: 300 }), { maxItems: 64 })),
       memoryBytes: Type.Optional(Type.Integer({ minimum: 1 })),
       deadlineMs: Type.Optional(Type.Integer({ minimum: 1 })),
       rollback: Type.Optional(Type.Boolean()),

@@ -16,7 +16,7 @@ export type { FenceFact } from "./judge-fence.ts";
 export { judgeFence } from "./judge-fence.ts";
 export type { PublishFacts } from "./judge-publish.ts";
 export { judgePublish, releaseReason } from "./judge-publish.ts";
-export type { CapabilityTerms, InstallFacts } from "./judge-install.ts";
+export type { CapabilityTerms, EgressTerms, InstallFacts } from "./judge-install.ts";
 export { judgeInstall } from "./judge-install.ts";
 export type { LoadFacts } from "./judge-load.ts";
 export { judgeLoad } from "./judge-load.ts";

@@ -5,8 +5,15 @@ import type { FenceFact } from "./judge-fence.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
+/** An origin and the methods that may be sent there. */
+export interface EgressTerms {
+  readonly origin: string;
+  readonly methods: readonly string[];
+}
+
 export interface CapabilityTerms {
   readonly capabilities: readonly string[];
+  readonly egress: readonly EgressTerms[];
   readonly memoryBytes: number;
   readonly deadlineMs: number;
 }
@@ -23,6 +30,7 @@ export interface InstallFacts {
   readonly installed: {
     readonly version: string;
     readonly capabilities: readonly string[];
+    readonly egress: readonly EgressTerms[];
     readonly isNewer: boolean;
   } | null;
   readonly version: string;
@@ -49,6 +57,7 @@ function judgeState({ state, version }: InstallFacts): Reason {
 
 function judgeGrant({ requested, granted }: InstallFacts): Reason {
   const wider = granted.capabilities.filter((name) => !requested.capabilities.includes(name));
+  wider.push(...widerEgress(granted.egress, requested.egress));
   if (granted.memoryBytes > requested.memoryBytes)
     wider.push(`memoryBytes ${granted.memoryBytes} > ${requested.memoryBytes}`);
   if (granted.deadlineMs > requested.deadlineMs)
@@ -75,14 +84,36 @@ function judgeDirection({ installed, version, rollback }: InstallFacts): Reason 
   return allow("direction", "version.upgrade", `from ${installed.version} to ${version}`);
 }
 
+/** Capabilities with their parameters, an item for each thing that one may do. */
+function capabilityList({
+  capabilities,
+  egress,
+}: Pick<CapabilityTerms, "capabilities" | "egress">): string[] {
+  const reach = egress.flatMap(({ origin, methods }) =>
+    methods.map((method) => `http.fetch[${method} ${origin}]`),
+  );
+  return [...capabilities, ...reach];
+}
+
+/** What `narrow` allows and `wide` does not; empty where it is within. */
+export function widerEgress(
+  narrow: readonly EgressTerms[],
+  wide: readonly EgressTerms[],
+): string[] {
+  return narrow.flatMap(({ origin, methods }) => {
+    const allowed = wide.find((rule) => rule.origin === origin)?.methods ?? [];
+    return methods
+      .filter((method) => !allowed.includes(method))
+      .map((method) => `http.fetch[${method} ${origin}]`);
+  });
+}
+
 function capabilityDiff({ installed, granted }: InstallFacts): Reason {
-  const before = installed?.capabilities ?? [];
-  const more = granted.capabilities
-    .filter((name) => !before.includes(name))
-    .map((name) => `+${name}`);
-  const less = before
-    .filter((name) => !granted.capabilities.includes(name))
-    .map((name) => `-${name}`);
+  const none = { capabilities: [], egress: [] };
+  const before = capabilityList(installed ?? none);
+  const after = capabilityList(granted);
+  const more = after.filter((item) => !before.includes(item)).map((item) => `+${item}`);
+  const less = before.filter((item) => !after.includes(item)).map((item) => `-${item}`);
   const text = [...more, ...less].join(" ");
   return allow("capabilities", "capabilities.diff", text === "" ? "unchanged" : text);
 }

@@ -2,6 +2,8 @@ import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
 import { judgeFence } from "./judge-fence.ts";
 import type { FenceFact } from "./judge-fence.ts";
+import { widerEgress } from "./judge-install.ts";
+import type { EgressTerms } from "./judge-install.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
@@ -13,6 +15,7 @@ export interface LoadFacts {
     readonly extension: string;
     readonly version: string;
     readonly capabilities: readonly string[];
+    readonly egress: readonly EgressTerms[];
     readonly memoryBytes: number;
     readonly deadlineMs: number;
   };
@@ -21,6 +24,7 @@ export interface LoadFacts {
     readonly extension: string;
     readonly version: string;
     readonly capabilities: readonly string[];
+    readonly egress: readonly EgressTerms[];
     readonly memoryBytes: number;
     readonly deadlineMs: number;
   };
@@ -52,6 +56,7 @@ function judgeGrantBytes({ subject, config, grant }: LoadFacts): Reason {
 
 function judgeGrantWidth({ config, grant }: LoadFacts): Reason {
   const wider = grant.capabilities.filter((name) => !config.capabilities.includes(name));
+  wider.push(...widerEgress(grant.egress, config.egress));
   if (grant.memoryBytes > config.memoryBytes) wider.push("memoryBytes");
   if (grant.deadlineMs > config.deadlineMs) wider.push("deadlineMs");
   if (wider.length > 0)

@@ -44,6 +44,8 @@ export interface ControlLine extends AsyncDisposable {
 }
 
 interface LineParts {
+  /** An edge that serves nothing by itself needs to know only what is stopped. */
+  readonly only?: "fence";
   readonly enrolment: Enrolment;
   readonly dir: string;
   readonly clock: Clock;
@@ -114,10 +116,10 @@ class Line implements ControlLine {
         log: this.#parts.log,
         signal: this.#stop.signal,
       });
-    this.#running = Promise.all([
-      follow("/v1/edge/fence", (line) => this.#takeFence(line)),
-      follow("/v1/edge/stream", (line) => this.#take(line)),
-    ]);
+    const streams = [follow("/v1/edge/fence", (line) => this.#takeFence(line))];
+    if (this.#parts.only === undefined)
+      streams.push(follow("/v1/edge/stream", (line) => this.#take(line)));
+    this.#running = Promise.all(streams);
   }
 
   async #take(line: ObjectReader): Promise<void> {

@@ -41,7 +41,16 @@ export interface LoadState {
   readonly trustRoot: TrustRoot;
 }
 
+/** A grant of the snapshot, its signature and time good. */
+interface Given {
+  readonly opened: OpenedDocument<Grant>;
+  readonly document: Uint8Array;
+  readonly handle: Uint8Array;
+}
+
 interface Held {
+  /** As control signed it: the broker opens it again. */
+  readonly document: Uint8Array;
   readonly grant: Grant;
   /** SPKI digest of the key that signed what is loaded. */
   readonly signer: string;
@@ -108,6 +117,11 @@ export class GrantKeeper {
     return this.#held.get(handleText)?.grant;
   }
 
+  /** What the broker judges a call under this handle by. */
+  documentOf(handleText: string): Uint8Array | undefined {
+    return this.#held.get(handleText)?.document;
+  }
+
   async #apply({ snapshot, trustRoot }: LoadState): Promise<void> {
     const wanted = new Set<string>();
     for (const { document, building } of snapshot.grants) {
@@ -115,7 +129,7 @@ export class GrantKeeper {
       if (opened === null) continue;
       const handle = grantHandle(opened);
       wanted.add(handleHex(handle));
-      await this.#provide(opened.body, handle, opened.expiresAt, trustRoot, building);
+      await this.#provide({ opened, document, handle }, trustRoot, building);
     }
     for (const [text, held] of this.#held) if (!wanted.has(text)) await this.#withdraw(text, held);
   }
@@ -130,17 +144,12 @@ export class GrantKeeper {
     }
   }
 
-  async #provide(
-    grant: Grant,
-    handle: Uint8Array,
-    expiresAt: Date,
-    trustRoot: TrustRoot,
-    building: boolean,
-  ): Promise<void> {
-    const text = handleHex(handle);
+  async #provide(given: Given, trustRoot: TrustRoot, building: boolean): Promise<void> {
+    const grant = given.opened.body;
+    const text = handleHex(given.handle);
     const refusedUnder = `${trustRoot.version} ${this.#fence.epoch}`;
     if (!this.#held.has(text) && this.#refused.get(text) !== refusedUnder) {
-      const failure = await this.#tryLoad(grant, handle, expiresAt, trustRoot);
+      const failure = await this.#tryLoad(given, trustRoot);
       if (failure !== null) {
         this.#refused.set(text, refusedUnder);
         this.#parts.log.error("load.refused", {
@@ -157,16 +166,13 @@ export class GrantKeeper {
     if (building && this.#held.has(text)) await this.#parts.report(text, null);
   }
 
-  async #tryLoad(
-    grant: Grant,
-    handle: Uint8Array,
-    expiresAt: Date,
-    trustRoot: TrustRoot,
-  ): Promise<string | null> {
+  async #tryLoad(given: Given, trustRoot: TrustRoot): Promise<string | null> {
+    const { opened, document, handle } = given;
+    const grant = opened.body;
     try {
       const { component, signer } = await this.#judge(grant, trustRoot);
       const load = await this.#loadCode(component);
-      const granted = this.#admit({ grant, signer, handle, load }, expiresAt);
+      const granted = this.#admit({ grant, document, signer, handle, load }, opened.expiresAt);
       this.#granting.add(granted);
       await granted.finally(() => this.#granting.delete(granted));
       return null;
@@ -191,6 +197,10 @@ export class GrantKeeper {
       load: load.id,
       capabilities: grant.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
       requestBytes: limits.bodyBytes.value,
+      capabilityCalls: limits.capabilityCalls.value,
+      egressRequests: limits.egressRequests.value,
+      egressInBytes: limits.egressInBytes.value,
+      egressOutBytes: limits.egressOutBytes.value,
       expiresMs: expiresAt.getTime(),
       ...grant.limits,
     });

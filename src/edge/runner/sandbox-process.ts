@@ -12,6 +12,7 @@ import {
   MAX_FRAME_BYTES,
   MAX_PAYLOAD_BYTES,
   PROTOCOL_VERSION,
+  readCapabilityCall,
   readEmpty,
   readHalted,
   readHello,
@@ -26,9 +27,10 @@ import {
   writeHello,
   writeLoad,
   writeNonce,
+  writeReply,
   writeUngrant,
 } from "#contract";
-import type { FrameType, GrantFrame, HaltedFrame, LogFrame } from "#contract";
+import type { CapabilityCall, FrameType, GrantFrame, HaltedFrame, LogFrame } from "#contract";
 import { encodeHex, quote } from "#trust";
 import { RunnerProcessError } from "./runner-process-error.ts";
 
@@ -45,6 +47,8 @@ export interface SandboxOptions {
   readonly memoryMib?: number;
   readonly queue?: number;
   readonly onLog: (log: LogFrame) => void;
+  /** A guest's call to the world outside; the reply's bytes. signal: the call is over, nobody waits. */
+  readonly onCall: OnCall;
   /** Once, when the process is gone for any reason; `detail` is its last words, attacker-controlled at worst. */
   readonly onExit: (exit: SandboxExit) => void;
 }
@@ -59,6 +63,19 @@ export interface SandboxLoad {
   readonly id: number;
   /** Names of the capabilities that the component imports. */
   readonly capabilities: readonly string[];
+}
+
+export type OnCall = (
+  call: CapabilityCall,
+  argument: Uint8Array,
+  signal: AbortSignal,
+) => Promise<Uint8Array>;
+
+/** A capability call whose argument still comes, or whose reply is being made. */
+interface Asking {
+  readonly call: CapabilityCall;
+  readonly parts: Buffer[];
+  readonly cancel: AbortController;
 }
 
 interface Waiting {
@@ -80,6 +97,7 @@ export class SandboxProcess implements AsyncDisposable {
   readonly #options: SandboxOptions;
   readonly #writer = new FrameWriter();
   readonly #waiting = new Map<number, Waiting>();
+  readonly #asking = new Map<number, Asking>();
   readonly #gone: Promise<void>;
   #exited = false;
   #stderr = "";
@@ -153,7 +171,7 @@ export class SandboxProcess implements AsyncDisposable {
     code: Uint8Array,
     sha256: Uint8Array = createHash("sha256").update(code).digest(),
   ): Promise<SandboxLoad> {
-    const id = this.#nextStream++;
+    const id = this.#stream();
     const loaded = this.#expect(id, frameTypes.loaded);
     loaded.catch(() => {}); // awaited below, after the bytes
     writeLoad(this.#writer, id, { sha256, size: code.length });
@@ -258,11 +276,18 @@ export class SandboxProcess implements AsyncDisposable {
   }
 
   async #ask(answer: FrameType, write: (stream: number) => void): Promise<Buffer> {
-    const stream = this.#nextStream++;
+    const stream = this.#stream();
     const reply = this.#expect(stream, answer);
     write(stream);
     await this.#flush();
     return reply;
+  }
+
+  /** Odd: the even ones are the sandbox's own. */
+  #stream(): number {
+    const stream = this.#nextStream;
+    this.#nextStream += 2;
+    return stream;
   }
 
   #expect(stream: number, answer: FrameType): Promise<Buffer> {
@@ -284,6 +309,8 @@ export class SandboxProcess implements AsyncDisposable {
 
   #onFrame(type: FrameType, flags: number, stream: number, payload: Buffer): void {
     if (type === frameTypes.log) return this.#options.onLog(readLog(payload));
+    if (type === frameTypes.call || (stream !== 0 && stream % 2 === 0))
+      return this.#onAsking(type, stream, payload);
     if (type === frameTypes.close) {
       const { code, message } = readReason(payload);
       return this.#fail(
@@ -320,6 +347,37 @@ export class SandboxProcess implements AsyncDisposable {
     } else waiting.resolve(Buffer.from(payload));
   }
 
+  /** Frames of the sandbox's own streams: CALL, its argument, or that nobody waits for the reply any more. */
+  #onAsking(type: FrameType, stream: number, payload: Buffer): void {
+    if (type === frameTypes.call) {
+      const call = readCapabilityCall(payload);
+      this.#asking.set(stream, { call, parts: [], cancel: new AbortController() });
+      return;
+    }
+    const asking = this.#asking.get(stream);
+    if (asking === undefined) return; // of a call that is over
+    if (type === frameTypes.data) asking.parts.push(Buffer.from(payload));
+    else if (type === frameTypes.end) void this.#reply(stream, asking);
+    else if (type === frameTypes.cancel) {
+      this.#asking.delete(stream);
+      asking.cancel.abort();
+    } else
+      throw new RunnerProcessError(
+        "sandbox.protocol",
+        `cannot take frame ${type} in a capability call`,
+      );
+  }
+
+  async #reply(stream: number, { call, parts, cancel }: Asking): Promise<void> {
+    const reply = await this.#options.onCall(call, Buffer.concat(parts), cancel.signal);
+    if (!this.#asking.delete(stream)) return;
+    writeReply(this.#writer, stream, reply.length);
+    for (let at = 0; at < reply.length; at += MAX_PAYLOAD_BYTES)
+      writeData(this.#writer, stream, reply.subarray(at, at + MAX_PAYLOAD_BYTES));
+    writeEmpty(this.#writer, "end", stream);
+    await this.#flush();
+  }
+
   /** A frame that does not decode ends the process: its other side is not what we started. */
   #guard(work: () => void): void {
     try {
@@ -340,6 +398,7 @@ export class SandboxProcess implements AsyncDisposable {
   #onExit(status: number | null, signal: string | null, done: () => void, cause?: unknown): void {
     if (this.#exited) return;
     this.#exited = true;
+    for (const asking of this.#asking.values()) asking.cancel.abort();
     this.#fail(
       new RunnerProcessError(
         "sandbox.gone",

@@ -6,6 +6,7 @@ import { FrameError } from "./frame-error.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { frameTypes } from "./frames.ts";
 import type { FrameType } from "./frames.ts";
+import * as c from "./capability-messages.ts";
 import * as m from "./messages.ts";
 import * as p from "./parent-messages.ts";
 
@@ -31,6 +32,8 @@ const readers: Record<keyof typeof frameTypes, Read> = {
   end: empty,
   credit: (payload) => ({ bytes: m.readCredit(payload) }),
   cancel: (payload) => ({ reason: m.readCancel(payload) }),
+  call: c.readCapabilityCall,
+  reply: (payload) => ({ size: c.readReply(payload) }),
   result: m.readResult,
   response: m.readResponse,
   drain: empty,

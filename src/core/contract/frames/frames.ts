@@ -14,6 +14,10 @@
  * | 4 END | both | nothing |
  * | 5 CREDIT | both | u32 bytes, 1 to 2³¹−1 |
  * | 6 CANCEL | gateway → sandbox | u8 reason: 1 client, 2 deadline, 3 halt |
+ * | 7 CALL | sandbox → parent | 16 execution, 16 handle, u32 capability (2 http.fetch), u64 remaining µs ≤ 300 s, u32 size of the argument ≤ 1,114,112 |
+ * | 8 REPLY | parent → sandbox | u32 size of the reply ≤ 1,114,112 |
+ * | argument of http.fetch | | str8 method ≤ 32, str16 URL ≤ 8,192, headers, body ≤ 1 MiB |
+ * | reply of http.fetch | | u8 0, u16 status 100 to 999, headers, body ≤ 1 MiB; or u8 failure (1 denied, 2 budget, 3 failed, 4 timed out, 5 too large), str16 message ≤ 1,024 |
  * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines |
  * | 10 RESPONSE, flag 1 = no body | sandbox → gateway | u16 status 200 to 599, headers |
  * | 11 DRAIN | parent → sandbox | nothing; answered by DONE |
@@ -23,15 +27,16 @@
  * | 32 LOAD | parent → sandbox | 32 SHA-256, u64 size ≤ 256 MiB; DATA and END follow; the stream is the load's id |
  * | 33 LOADED | sandbox → parent | u32 bits of the capabilities that the component imports |
  * | 34 REFUSED | sandbox → parent | str8 code ≤ 64, str16 message ≤ 1,024 |
- * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, u64 expiry in Unix ms |
+ * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, capability calls, egress requests, egress bytes in, egress bytes out, u64 expiry in Unix ms |
  * | 36 DONE | sandbox → parent | nothing; answers GRANT, UNGRANT, UNLOAD, DRAIN on their stream |
  * | 37 UNGRANT | parent → sandbox | 16 handle |
  * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |
  * | 39 LOG | sandbox → parent | u32 lines dropped since the last, u16 n ≤ 256, n × {16 execution, 16 handle, u8 level ≤ 3, u64 Unix µs, str16 text ≤ 8,192} |
  * | 40 CLOSE | sandbox → peer | str8 code, str16 message; the connection ends |
  *
- * Stream ids of a gateway are odd and only grow, so that a late frame never reaches another call. 7 and 8 are kept for
- * capability calls.
+ * Stream ids of an opener are odd towards the sandbox and only grow, so that a late frame never reaches another call; the
+ * sandbox's own, of capability calls, are even. After CALL come DATA and END with the argument, after REPLY those of the
+ * answer; CANCEL from the sandbox ends one that nobody waits for.
  */
 export const frameTypes = {
   hello: 1,
@@ -40,6 +45,8 @@ export const frameTypes = {
   end: 4,
   credit: 5,
   cancel: 6,
+  call: 7,
+  reply: 8,
   result: 9,
   response: 10,
   drain: 11,
@@ -88,6 +95,9 @@ export const frameBounds = {
   logLineBytes: 8_192,
   logLinesPerFrame: 256,
   witVersions: 16,
+  capabilityBytes: 1_048_576,
+  argumentBytes: 1_048_576 + 65_536,
+  urlBytes: 8_192,
   cwasmBytes: 256 * 1_048_576,
   deadlineMicros: 300_000_000,
 } as const;

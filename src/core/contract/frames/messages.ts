@@ -107,7 +107,7 @@ export function writeOpen(w: FrameWriter, stream: number, open: OpenFrame, noBod
   w.finish();
 }
 
-function readHeaders(r: PayloadReader): HeaderList {
+export function readHeaders(r: PayloadReader): HeaderList {
   let left: number = bounds.headerBytes;
   return Array.from({ length: r.u8(bounds.headers) }, () => {
     const name = r.str8(Math.min(left, bounds.headerNameBytes));

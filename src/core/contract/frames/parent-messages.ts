@@ -4,8 +4,8 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { PayloadReader } from "./payload-reader.ts";
 
 /** Capabilities a component may import, as bits of LOADED and GRANT. */
-export const capabilityBits = { log: 1 } as const;
-const ALL_CAPABILITIES = 1;
+export const capabilityBits = { log: 1, "http.fetch": 2 } as const;
+const ALL_CAPABILITIES = 3;
 const MIB = 1_048_576;
 
 export interface LoadFrame {
@@ -78,6 +78,11 @@ export interface GrantFrame {
   readonly logBytes: number;
   readonly logLines: number;
   readonly concurrency: number;
+  /** Of one call: capability calls of any kind, requests and bytes of `http.fetch`. */
+  readonly capabilityCalls: number;
+  readonly egressRequests: number;
+  readonly egressInBytes: number;
+  readonly egressOutBytes: number;
   readonly expiresMs: number;
 }
 
@@ -94,6 +99,10 @@ export function readGrant(payload: Uint8Array): GrantFrame {
     logBytes: r.u32(0, MIB),
     logLines: r.u32(0, 4_096),
     concurrency: r.u32(1, 512),
+    capabilityCalls: r.u32(0, 4_096),
+    egressRequests: r.u32(0, 4_096),
+    egressInBytes: r.u32(0, 64 * MIB),
+    egressOutBytes: r.u32(0, 64 * MIB),
     expiresMs: r.u64(),
   };
   r.end();
@@ -114,6 +123,13 @@ export function writeGrant(w: FrameWriter, stream: number, grant: GrantFrame): v
   ])
     w.u32(value);
   for (const value of [grant.responseBytes, grant.logBytes, grant.logLines, grant.concurrency])
+    w.u32(value);
+  for (const value of [
+    grant.capabilityCalls,
+    grant.egressRequests,
+    grant.egressInBytes,
+    grant.egressOutBytes,
+  ])
     w.u32(value);
   w.u64(grant.expiresMs);
   w.finish();

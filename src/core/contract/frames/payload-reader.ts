@@ -51,6 +51,17 @@ export class PayloadReader {
     return this.#text(this.u16(), max);
   }
 
+  /** A view of everything that is left, at most `max` bytes. */
+  rest(max: number): Uint8Array {
+    const left = this.#bytes.length - this.#at;
+    if (left > max)
+      throw new FrameError(
+        "frame.bound",
+        `cannot read frame: ${left} bytes left, wanted at most ${max}`,
+      );
+    return this.bytes(left);
+  }
+
   end(): void {
     if (this.#at !== this.#bytes.length)
       throw new FrameError("frame.trailing", "cannot read frame: bytes follow its last field");

@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { brokerServer, hostResolver, readCeiling } from "#broker";
+import type { EgressCeiling } from "#broker";
+import {
+  dataFolder,
+  endWithParent,
+  EnvReader,
+  jsonLog,
+  runtimeFolder,
+  systemClock,
+} from "#platform";
+import { openControlLine, readEnrolment } from "#link";
+import { untilStopped } from "./until-stopped.ts";
+
+interface BrokerConfig {
+  readonly data: string;
+  readonly runtime: string;
+  readonly ceiling: EgressCeiling;
+  readonly dnsServers: readonly string[];
+}
+
+function readBrokerConfig(env: Readonly<Record<string, string | undefined>>): BrokerConfig {
+  const reader = new EnvReader(env);
+  const data = dataFolder(env);
+  const dns = reader.text("CAISSON_EGRESS_DNS", "").split(",");
+  return reader.done({
+    data,
+    runtime: runtimeFolder(env, data),
+    ceiling: readCeiling(reader),
+    dnsServers: dns.map((server) => server.trim()).filter((server) => server !== ""),
+  });
+}
+
+async function main(): Promise<void> {
+  endWithParent();
+  const log = jsonLog("broker");
+  const config = readBrokerConfig(process.env);
+  const enrolment = await readEnrolment(join(config.data, "edge/broker.json"));
+  await using line = await openControlLine({
+    enrolment,
+    dir: join(config.data, "broker/line"),
+    clock: systemClock,
+    log,
+    only: "fence",
+  });
+  const secret = randomBytes(32).toString("hex");
+  const server = brokerServer({
+    secret,
+    stateKey: enrolment.stateKey,
+    fence: () => line.state.fence,
+    clock: systemClock,
+    ceiling: config.ceiling,
+    resolve: hostResolver(config.dnsServers),
+  });
+  const socketPath = join(config.runtime, "broker.sock");
+  await rm(socketPath, { force: true });
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(socketPath, resolve),
+  );
+  // Written last: a runner that reads it finds a broker that answers.
+  await writeFile(join(config.runtime, "broker.secret"), `${secret}\n`, { mode: 0o600 });
+  log.info("broker.ready", { origins: config.ceiling.size });
+  process.send?.({ ready: true });
+  await untilStopped();
+  await new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
+  await rm(socketPath, { force: true });
+}
+
+await main();

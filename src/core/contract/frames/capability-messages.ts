@@ -1,0 +1,123 @@
+import { FrameError } from "./frame-error.ts";
+import { frameBounds as bounds, frameTypes } from "./frames.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { readHeaders } from "./messages.ts";
+import type { HeaderList } from "./messages.ts";
+import { PayloadReader } from "./payload-reader.ts";
+
+/** Capabilities that the broker answers, by their number in CALL. */
+const capabilityNumbers = { "http.fetch": 2 } as const;
+export type OutsideCapability = keyof typeof capabilityNumbers;
+
+/** Opens a capability call; DATA frames with the argument and END follow. */
+export interface CapabilityCall {
+  /** 16 bytes each. */
+  readonly execution: Uint8Array;
+  readonly handle: Uint8Array;
+  readonly capability: OutsideCapability;
+  /** What is left of the call. */
+  readonly deadlineMicros: number;
+  /** Of the argument. */
+  readonly size: number;
+}
+
+export function readCapabilityCall(payload: Uint8Array): CapabilityCall {
+  const r = new PayloadReader(payload);
+  const [execution, handle, number] = [r.bytes(16), r.bytes(16), r.u32()];
+  const capability = Object.entries(capabilityNumbers).find(([, known]) => known === number)?.[0];
+  if (capability === undefined)
+    throw new FrameError("frame.bound", "cannot read frame: unknown capability");
+  const call = {
+    execution,
+    handle,
+    capability: capability as OutsideCapability, // a key of the table
+    deadlineMicros: r.u64(bounds.deadlineMicros),
+    size: r.u32(0, bounds.argumentBytes),
+  };
+  r.end();
+  return call;
+}
+
+export function writeCapabilityCall(w: FrameWriter, stream: number, call: CapabilityCall): void {
+  w.begin(frameTypes.call, 0, stream);
+  w.bytes(call.execution);
+  w.bytes(call.handle);
+  w.u32(capabilityNumbers[call.capability]);
+  w.u64(call.deadlineMicros);
+  w.u32(call.size);
+  w.finish();
+}
+
+export function readReply(payload: Uint8Array): number {
+  const r = new PayloadReader(payload);
+  const size = r.u32(0, bounds.argumentBytes);
+  r.end();
+  return size;
+}
+
+export function writeReply(w: FrameWriter, stream: number, size: number): void {
+  w.begin(frameTypes.reply, 0, stream);
+  w.u32(size);
+  w.finish();
+}
+
+/** The argument of `http.fetch`. All of it is attacker-controlled. */
+export interface FetchRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+}
+
+export function readFetchRequest(argument: Uint8Array): FetchRequest {
+  const r = new PayloadReader(argument);
+  return {
+    method: r.str8(bounds.methodBytes),
+    url: r.str16(bounds.urlBytes),
+    headers: readHeaders(r),
+    body: r.rest(bounds.capabilityBytes),
+  };
+}
+
+export const callFailures = ["denied", "budget", "failed", "timed-out", "too-large"] as const;
+export type CallFailure = (typeof callFailures)[number];
+
+/** The reply of `http.fetch`: an answer, or why there is none. */
+export type FetchReply =
+  | {
+      readonly failure: null;
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly body: Uint8Array;
+    }
+  | { readonly failure: CallFailure; readonly message: string };
+
+/** Why a reply is a denial; null for every other one. reply: of the broker. */
+export function denialOf(reply: Uint8Array): string | null {
+  if (reply[0] !== callFailures.indexOf("denied") + 1) return null;
+  return new PayloadReader(reply.subarray(1)).str16(bounds.messageBytes);
+}
+
+const HEADER_ROOM = 32_768;
+
+/** Bytes of a reply, as the sandbox reads them. The caller keeps headers and body within their bounds. */
+export function fetchReplyBytes(reply: FetchReply): Uint8Array {
+  if (reply.failure !== null) {
+    const message = Buffer.from(reply.message.slice(0, 300));
+    const head = Buffer.of(callFailures.indexOf(reply.failure) + 1, 0, 0);
+    head.writeUInt16LE(message.length, 1);
+    return Buffer.concat([head, message]);
+  }
+  const head = Buffer.allocUnsafe(HEADER_ROOM);
+  head[0] = 0;
+  head.writeUInt16LE(reply.status, 1);
+  head[3] = reply.headers.length;
+  let at = 4;
+  for (const [name, value] of reply.headers) {
+    head[at] = Buffer.byteLength(name);
+    at += 1 + head.write(name, at + 1);
+    head.writeUInt16LE(Buffer.byteLength(value), at);
+    at += 2 + head.write(value, at + 2);
+  }
+  return Buffer.concat([head.subarray(0, at), reply.body]);
+}

@@ -1,0 +1,52 @@
+import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { parseOrigin } from "#contract";
+import type { EnvReader } from "#platform";
+
+/** One origin that the operator lets extensions reach at all. */
+export interface CeilingEntry {
+  readonly origin: string;
+  /** Addresses that are not public and still allowed for this origin; null: public ones alone. */
+  readonly privateNet: BlockList | null;
+}
+
+/** `EXT_EGRESS_ALLOWLIST` by origin; empty: nothing goes out. */
+export type EgressCeiling = ReadonlyMap<string, CeilingEntry>;
+
+/**
+ * Reads `EXT_EGRESS_ALLOWLIST`: origins, comma-separated. `origin=net/prefix` lets that origin resolve to addresses of a
+ * network of one's own; without it only public addresses are reached.
+ */
+export function readCeiling(env: EnvReader): EgressCeiling {
+  const ceiling = new Map<string, CeilingEntry>();
+  const items = env.text("EXT_EGRESS_ALLOWLIST", "").split(",");
+  for (const item of items.map((text) => text.trim()).filter((text) => text !== "")) {
+    const entry = parseEntry(item);
+    if (entry !== null) ceiling.set(entry.origin, entry);
+    else
+      env.refuse(
+        "EXT_EGRESS_ALLOWLIST",
+        `cannot read ${JSON.stringify(item.slice(0, 100))}: wanted scheme://host[:port], or that and =network/prefix`,
+      );
+  }
+  return ceiling;
+}
+
+function parseEntry(item: string): CeilingEntry | null {
+  const [first = "", net, ...more] = item.split("=");
+  const origin = parseOrigin(first);
+  if (origin === null || more.length > 0) return null;
+  if (net === undefined) return { origin, privateNet: null };
+  const privateNet = parseNet(net);
+  return privateNet === null ? null : { origin, privateNet };
+}
+
+function parseNet(text: string): BlockList | null {
+  const [address = "", prefixText = "", ...more] = text.split("/");
+  const family = isIPv4(address) ? "ipv4" : isIPv6(address) ? "ipv6" : null;
+  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1;
+  if (family === null || more.length > 0 || prefix < 0 || prefix > (family === "ipv4" ? 32 : 128))
+    return null;
+  const list = new BlockList();
+  list.addSubnet(address, prefix, family);
+  return list;
+}

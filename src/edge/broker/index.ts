@@ -1,0 +1,6 @@
+export type { BrokerParts } from "./broker-server.ts";
+export { brokerServer } from "./broker-server.ts";
+export type { EgressCeiling } from "./egress-ceiling.ts";
+export { readCeiling } from "./egress-ceiling.ts";
+export type { ResolveHost } from "./resolve-host.ts";
+export { hostResolver } from "./resolve-host.ts";

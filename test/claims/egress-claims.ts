@@ -1,0 +1,166 @@
+import { edit } from "./claim.ts";
+import type { Claim } from "./claim.ts";
+import { deadlineTeeth } from "./core-teeth.ts";
+
+const POLICY = "src/edge/broker/egress-policy.ts";
+const FETCH = "src/edge/broker/fetch-capability.ts";
+const REQUEST = "src/edge/broker/guarded-request.ts";
+const BUDGETS = "native/sandbox/src/capability.rs";
+const common = {
+  door: "call",
+  attacker: "an extension with the capability http.fetch",
+  tests: "test/attack/egress.test.ts",
+} as const;
+
+/** What an extension reaches outside, and what it never does. The sandbox has no network of its own. */
+export const egressClaims: readonly Claim[] = [
+  {
+    ...common,
+    id: "EGRESS-GRANT",
+    sentence:
+      "A request goes only to an origin and by a method that the grant names; an empty list goes nowhere.",
+    tooth: [
+      edit(
+        POLICY,
+        "if (rule === undefined) return",
+        "if (rule === undefined && url.origin === '') return",
+      ),
+      edit(POLICY, "!rule.methods.includes(method)", "rule?.methods === null"),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-CEILING",
+    sentence: "No grant opens an origin that the operator's EXT_EGRESS_ALLOWLIST does not hold.",
+    attacker: "a tenant that grants more than the operator lets out",
+    tooth: [
+      edit(
+        POLICY,
+        "const entry = ceiling.get(url.origin);",
+        "const entry = ceiling.get(url.origin) ?? [...ceiling.values()][0];",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-PRIVATE",
+    sentence:
+      "A name with any private, loopback, link-local, shared, multicast, unspecified, mapped or tunnelled address is not reached, unless the operator named that network for it.",
+    tooth: [edit(POLICY, "!(isPublicAddress(address) ||", "!(address !== '' ||")],
+  },
+  {
+    ...common,
+    id: "EGRESS-METADATA",
+    sentence: "The address where clouds hand out credentials is not reached, whatever is named.",
+    notClaimed:
+      "The list is of the addresses in common use; an operator's own services are the allow-list's business.",
+    tooth: [edit(POLICY, "isMetadataAddress(address) ||", "")],
+  },
+  {
+    ...common,
+    id: "EGRESS-REBINDING",
+    sentence: "The connection goes to an address that was checked, whatever the name says by then.",
+    attacker: "an extension whose name server answers otherwise the second time",
+    tooth: [
+      edit(
+        FETCH,
+        'const [address = ""] = addresses;',
+        'const [address = ""] = await parts.resolve(url.hostname);',
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-REDIRECT",
+    sentence: "No redirect is followed: the guest gets it as the answer.",
+    attacker: "a host in the grant that sends the broker elsewhere",
+    tooth: [
+      edit(
+        REQUEST,
+        "if (guarded.signal.aborted) return",
+        "if (guarded.signal.aborted && headers !== null) return",
+      ),
+      edit(
+        REQUEST,
+        "return await answerOf(await send(guarded, headers), guarded.signal);",
+        `const first = await send(guarded, headers);
+    const next = first.headers.location;
+    if (next === undefined) return await answerOf(first, guarded.signal);
+    return await answerOf(await send({ ...guarded, url: new URL(next, guarded.url) }, headers), guarded.signal);`,
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-URL",
+    sentence:
+      "A URL with a user, another scheme or another spelling of its origin is not asked for.",
+    tooth: [
+      edit(
+        POLICY,
+        'if (url === null || url.username !== "" || url.password !== "") return null;',
+        "if (url === null) return null;",
+      ),
+      edit(
+        POLICY,
+        "if (!text.startsWith(url.origin) || parseOrigin(url.origin) === null)",
+        "if (text === null)",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-HEADERS",
+    sentence: "A guest does not set Host, Cookie, the body's length or coding, or who is asking.",
+    tooth: [
+      edit(
+        REQUEST,
+        "if (REQUEST_HEADERS.has(name) || mayPass(name))",
+        "if (name !== '' || mayPass(name))",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-REQUESTS",
+    sentence: "A call sends at most as many requests as its grant's budget.",
+    tooth: [
+      edit(
+        BUDGETS,
+        "if used.requests >= limits.egress_requests {",
+        "if used.requests >= u32::MAX {",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-BYTES",
+    sentence: "A call sends and receives at most as many bytes as its grant's budget.",
+    tooth: [
+      edit(
+        BUDGETS,
+        "if used.out_bytes + out > limits.egress_out_bytes {",
+        "if used.out_bytes + out > u64::MAX {",
+      ),
+      edit(
+        BUDGETS,
+        "if io.outside.in_bytes > limits.egress_in_bytes {",
+        "if io.outside.in_bytes > u64::MAX {",
+      ),
+    ],
+  },
+  {
+    ...common,
+    id: "EGRESS-DEADLINE",
+    sentence: "A capability call that hangs ends with the call's deadline.",
+    attacker: "a host in the grant that never answers",
+    tooth: [
+      ...deadlineTeeth,
+      edit(
+        "src/edge/broker/broker-server.ts",
+        "const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000));",
+        "const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000) + 4_000);",
+      ),
+    ],
+  },
+];
