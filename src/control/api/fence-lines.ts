@@ -78,7 +78,8 @@ export class FenceLines implements AsyncDisposable {
     const known = this.#lines.get(line);
     if (known?.edge !== edge || ack.epoch > this.#parts.fences.current.epoch) return false;
     // An epoch that is acknowledged again was acknowledged with its counts the first time.
-    if (known.ack?.epoch !== ack.epoch) known.ack = ack;
+    if (known.ack?.epoch === ack.epoch) return true;
+    known.ack = ack;
     this.#log.info("fence.acknowledged", { edge, ...ack });
     this.#wake();
     return true;
