@@ -1,4 +1,4 @@
-import { call, FENCE_ALL, operations } from "../../src/core/contract/index.ts";
+import { call, FENCE_ALL, fenceScopes, operations } from "../../src/core/contract/index.ts";
 import type { ApiAddress, FenceScope } from "../../src/core/contract/index.ts";
 import type { Signer } from "../../src/core/trust/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
@@ -7,15 +7,7 @@ import type { Caisson } from "../e2e/caisson.ts";
 import { trust } from "../e2e/start-caisson.ts";
 import { newSigner } from "../fakes/releases.ts";
 
-export const scopes: readonly FenceScope[] = [
-  "all",
-  "tenant",
-  "extension",
-  "install",
-  "digest",
-  "publisher",
-  "key",
-];
+export const scopes: readonly FenceScope[] = fenceScopes;
 export const halts: readonly FenceScope[] = ["all", "tenant", "extension", "install"];
 
 /** What a verb said: the entry's reason code, and how the edges stand to it. */

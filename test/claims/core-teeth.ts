@@ -77,3 +77,16 @@ export const deadlineTeeth = [
     "if self.next_deadline.is_none_or(|d| d != now) {",
   ),
 ];
+/** Who signed one of our documents. */
+export const documentSignerTeeth = [
+  edit(
+    "src/core/trust/dsse.ts",
+    "const key = keys.find((candidate) => candidate.keyId === envelope.keyId);",
+    "const key = keys[0];",
+  ),
+  edit(
+    "src/core/trust/dsse.ts",
+    "key.checkSignature(pae(payloadType, envelope.payload), envelope.signature);",
+    "pae(payloadType, envelope.payload);",
+  ),
+];

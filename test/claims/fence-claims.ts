@@ -1,5 +1,6 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
+import { documentSignerTeeth } from "./core-teeth.ts";
 
 const LINE = "src/edge/link/control-line.ts";
 const KEEPER = "src/edge/runner/grant-keeper.ts";
@@ -108,18 +109,7 @@ export const fenceClaims: readonly Claim[] = [
     sentence:
       "An edge takes no fence that its own control did not sign, and serves nothing without one.",
     attacker: REPLAY,
-    tooth: [
-      edit(
-        "src/core/trust/dsse.ts",
-        "const key = keys.find((candidate) => candidate.keyId === envelope.keyId);",
-        "const key = keys[0];",
-      ),
-      edit(
-        "src/core/trust/dsse.ts",
-        "key.checkSignature(pae(payloadType, envelope.payload), envelope.signature);",
-        "pae(payloadType, envelope.payload);",
-      ),
-    ],
+    tooth: documentSignerTeeth,
   },
   {
     ...edges,

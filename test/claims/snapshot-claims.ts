@@ -1,5 +1,6 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
+import { documentSignerTeeth } from "./core-teeth.ts";
 
 const LINE = "src/edge/link/control-line.ts";
 const REPLAY = "someone who answers for control on the line, or who can write the gateway's disk";
@@ -11,18 +12,7 @@ export const snapshotClaims: readonly Claim[] = [
     ...common,
     id: "SNAPSHOT-FOREIGN",
     sentence: "A gateway serves by no snapshot of another control.",
-    tooth: [
-      edit(
-        "src/core/trust/dsse.ts",
-        "const key = keys.find((candidate) => candidate.keyId === envelope.keyId);",
-        "const key = keys[0];",
-      ),
-      edit(
-        "src/core/trust/dsse.ts",
-        "key.checkSignature(pae(payloadType, envelope.payload), envelope.signature);",
-        "pae(payloadType, envelope.payload);",
-      ),
-    ],
+    tooth: documentSignerTeeth,
   },
   {
     ...common,
