@@ -80,15 +80,6 @@ pub struct FetchRequest {
 }
 
 impl FetchRequest {
-    pub fn decode(bytes: &[u8]) -> Result<FetchRequest, FrameError> {
-        let mut r = Reader::new(bytes);
-        let method = r.short(MAX_METHOD_BYTES)?.to_owned();
-        let url = r.long(MAX_URL_BYTES)?.to_owned();
-        let headers = decode_headers(&mut r)?;
-        let body = r.rest(MAX_CAPABILITY_BYTES)?.to_vec();
-        Ok(FetchRequest { method, url, headers, body })
-    }
-
     /// None where a field is over its bound.
     pub fn encode(&self) -> Option<Vec<u8>> {
         let header_bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -157,23 +148,5 @@ impl FetchReply {
         let headers = decode_headers(&mut r)?;
         let body = r.rest(MAX_CAPABILITY_BYTES)?.to_vec();
         Ok(FetchReply::Answer { status, headers, body })
-    }
-
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut w = Writer { out: &mut out };
-        match self {
-            FetchReply::Answer { status, headers, body } => {
-                w.u8(0);
-                w.u16(*status);
-                encode_headers(&mut w, headers);
-                w.bytes(body);
-            }
-            FetchReply::Failure(failure, message) => {
-                w.u8(*failure as u8);
-                w.long(message);
-            }
-        }
-        out
     }
 }

@@ -7,10 +7,12 @@
 mod capability;
 mod codec;
 mod messages;
+mod parent;
 
 pub use capability::*;
 pub use codec::{Reader, Writer};
 pub use messages::*;
+pub use parent::*;
 
 /// Header: u32 payload length, u8 type, u8 flags, u16 zero, u32 stream; little-endian.
 pub const HEADER_BYTES: usize = 12;

@@ -175,6 +175,71 @@ fn readers_refuse_the_invalid_vectors_with_their_code() {
     }
 }
 
+fn fetch_vectors() -> Value {
+    let path = format!("{}/../../test/vectors/frames/fetch.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn headers(value: &Value) -> Vec<(String, String)> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+#[test]
+fn fetch_requests_are_written_as_the_vectors_say() {
+    for v in fetch_vectors()["requests"].as_array().unwrap() {
+        let text = |name: &str| v[name].as_str().unwrap().to_owned();
+        let (method, url, body) = (text("method"), text("url"), unhex(&text("body")));
+        let request = FetchRequest { method, url, headers: headers(&v["headers"]), body };
+        assert_eq!(hex(&request.encode().unwrap()), text("hex"));
+    }
+}
+
+#[test]
+fn fetch_requests_over_a_bound_are_not_written() {
+    let request = |url: usize, body: usize| FetchRequest {
+        method: "GET".into(),
+        url: "u".repeat(url),
+        headers: Vec::new(),
+        body: vec![0; body],
+    };
+    assert!(request(MAX_URL_BYTES, MAX_CAPABILITY_BYTES).encode().is_some());
+    assert!(request(MAX_URL_BYTES + 1, 0).encode().is_none());
+    assert!(request(1, MAX_CAPABILITY_BYTES + 1).encode().is_none());
+}
+
+#[test]
+fn fetch_replies_are_read_as_the_vectors_say() {
+    for v in fetch_vectors()["replies"].as_array().unwrap() {
+        let read = FetchReply::decode(&unhex(v["hex"].as_str().unwrap())).unwrap();
+        let wanted = match v["failure"].as_str() {
+            None => FetchReply::Answer {
+                status: v["status"].as_u64().unwrap() as u16,
+                headers: headers(&v["headers"]),
+                body: unhex(v["body"].as_str().unwrap()),
+            },
+            Some(name) => {
+                let failure = match name {
+                    "denied" => CallFailure::Denied,
+                    "budget" => CallFailure::Budget,
+                    "failed" => CallFailure::Failed,
+                    "timed-out" => CallFailure::TimedOut,
+                    _ => CallFailure::TooLarge,
+                };
+                FetchReply::Failure(failure, v["message"].as_str().unwrap().to_owned())
+            }
+        };
+        assert_eq!(read, wanted);
+    }
+}
+
+#[test]
+fn fetch_replies_that_are_none_are_refused() {
+    for v in fetch_vectors()["invalidReplies"].as_array().unwrap() {
+        let bytes = unhex(v[1].as_str().unwrap());
+        assert!(FetchReply::decode(&bytes).is_err(), "{}", v[0]);
+    }
+}
+
 #[test]
 fn incomplete_frames_are_waited_for() {
     for vector in vectors("valid.json") {

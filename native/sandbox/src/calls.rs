@@ -230,7 +230,9 @@ impl Server {
 
     fn remove(&mut self, id: u64) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        self.forget_asked(id);
+        if call.shared.io().outside.has_asked() {
+            self.forget_asked(id);
+        }
         call.grant.inside.set(call.grant.inside.get() - 1);
         match call.phase {
             Phase::Queued(_) => self.queue.retain(|queued| *queued != id),

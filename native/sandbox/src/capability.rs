@@ -36,6 +36,12 @@ pub struct Outside {
     pub out_bytes: u64,
 }
 
+impl Outside {
+    pub fn has_asked(&self) -> bool {
+        self.next > 0
+    }
+}
+
 /// A reply on its way in.
 pub struct Incoming {
     call: u64,
@@ -178,9 +184,6 @@ impl Server {
 
     /// A call that ended waits for nothing: the parent is told, and a late reply is ignored.
     pub fn forget_asked(&mut self, id: u64) {
-        if self.incoming.is_empty() {
-            return;
-        }
         let open: Vec<u32> = self.incoming.iter().filter(|(_, i)| i.call == id).map(|(stream, _)| *stream).collect();
         for stream in open {
             self.incoming.remove(&stream);

@@ -179,3 +179,25 @@ test("writeOpen() refuses header lists over 16 KiB and takes one of exactly that
     expect.objectContaining({ code: "frame.bound" }),
   );
 });
+
+interface FetchVectors {
+  readonly requests: readonly (Omit<c.FetchRequest, "body"> & { body: string; hex: string })[];
+  readonly replies: readonly (Record<string, unknown> & { body?: string; hex: string })[];
+}
+
+const fetchVectors = JSON.parse(
+  readFileSync(new URL("../../../../test/vectors/frames/fetch.json", import.meta.url), "utf8"),
+) as FetchVectors; // ours, committed
+
+test("readFetchRequest() reads what the vectors say", () => {
+  for (const { hex, ...fields } of fetchVectors.requests)
+    expect(toJson(c.readFetchRequest(Buffer.from(hex, "hex")))).toEqual(fields);
+});
+
+test("fetchReplyBytes() writes what the vectors say", () => {
+  for (const { hex, ...fields } of fetchVectors.replies) {
+    const body = Buffer.from(fields.body ?? "", "hex");
+    const reply = { ...fields, body } as unknown as c.FetchReply; // the vectors' own shape
+    expect(Buffer.from(c.fetchReplyBytes(reply)).toString("hex")).toBe(hex);
+  }
+});
