@@ -134,9 +134,8 @@ async function bundleText(value: string): Promise<string> {
 async function enrolDevelopment(data: string, registry: RegistryParts, url: string): Promise<void> {
   const secrets = await developmentSecrets(data, url, registry.keys);
   await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
-  await enrolEdge(registry.store, registry.clock, "gateway", secrets.gatewayToken);
-  await enrolEdge(registry.store, registry.clock, "runner", secrets.runnerToken);
-  await enrolEdge(registry.store, registry.clock, "broker", secrets.brokerToken);
+  for (const [kind, token] of secrets.edges)
+    await enrolEdge(registry.store, registry.clock, kind, token);
 }
 
 /** Guest log lines past their time, and pushes that nobody asked the publish door about. */

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { writeFileDurably } from "#platform";
 import { writeEnrolment } from "#link";
 import type { ControlKeys } from "#registry";
+import { edgeKinds } from "#store";
+import type { EdgeKind } from "#store";
 import { newEdgeToken, newSecret } from "#tenants";
 
 export interface DevelopmentSecrets {
   readonly operatorKey: string;
-  readonly gatewayToken: string;
-  readonly runnerToken: string;
-  readonly brokerToken: string;
+  /** The edges of this machine and their tokens. */
+  readonly edges: readonly (readonly [kind: EdgeKind, token: string])[];
 }
 
 /** 0600 files in the data folder: development mode's keystore, made once. */
@@ -19,26 +20,15 @@ export async function developmentSecrets(
   keys: ControlKeys,
 ): Promise<DevelopmentSecrets> {
   await mkdir(join(data, "edge"), { recursive: true, mode: 0o700 });
-  const secrets = {
-    operatorKey: await secretFile(join(data, "keys/operator.key"), () => newSecret()),
-    gatewayToken: await secretFile(join(data, "edge/gateway.token"), newEdgeToken),
-    runnerToken: await secretFile(join(data, "edge/runner.token"), newEdgeToken),
-    brokerToken: await secretFile(join(data, "edge/broker.token"), newEdgeToken),
-  };
+  const operatorKey = await secretFile(join(data, "keys/operator.key"), () => newSecret());
   const pinned = { url, stateKey: keys.state.publicKey, trustRootKey: keys.trustRoot.publicKey };
-  await writeEnrolment(join(data, "edge/gateway.json"), {
-    ...pinned,
-    edgeToken: secrets.gatewayToken,
-  });
-  await writeEnrolment(join(data, "edge/runner.json"), {
-    ...pinned,
-    edgeToken: secrets.runnerToken,
-  });
-  await writeEnrolment(join(data, "edge/broker.json"), {
-    ...pinned,
-    edgeToken: secrets.brokerToken,
-  });
-  return secrets;
+  const edges: [EdgeKind, string][] = [];
+  for (const kind of edgeKinds) {
+    const edgeToken = await secretFile(join(data, `edge/${kind}.token`), newEdgeToken);
+    await writeEnrolment(join(data, `edge/${kind}.json`), { ...pinned, edgeToken });
+    edges.push([kind, edgeToken]);
+  }
+  return { operatorKey, edges };
 }
 
 /** The secret in the file; made by `make` where there is none. */

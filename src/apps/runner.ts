@@ -1,9 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { encodeHex } from "#trust";
-import { denialOf, Fence, fetchReplyBytes, logLevels, parseToolchainImports } from "#contract";
-import type { CapabilityCall, LogFrame, LogRecord } from "#contract";
+import { encodeHex, uuidText } from "#trust";
+import { denialOf, Fence, fetchReplyBytes, parseToolchainImports } from "#contract";
+import type { CapabilityCall, LogFrame, LogLevel, LogRecord } from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -13,18 +13,18 @@ import {
   systemClock,
 } from "#platform";
 import type { Log } from "#platform";
-import { LineEncoder, openControlLine, openSpool, readEnrolment } from "#link";
+import { LineEncoder, NOTHING_STOPPED, openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Spool } from "#link";
 import {
   ArtifactCache,
-  askBroker,
+  BrokerClient,
   BuildStore,
   compileComponent,
   GrantKeeper,
   readFingerprint,
   SandboxProcess,
 } from "#runner";
-import type { BrokerPlace, KeeperParts } from "#runner";
+import type { KeeperParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -33,7 +33,6 @@ const TOOLCHAIN_IMPORTS = fileURLToPath(
 );
 const COMPILE_MS = 120_000;
 const RESTART_MS = 100;
-const NOTHING_HELD = { refused: 0, unqueued: 0, killed: 0 };
 
 interface RunnerConfig {
   readonly data: string;
@@ -111,12 +110,17 @@ class SandboxHost {
   #sandbox: SandboxProcess | null = null;
   #keeper: GrantKeeper | null = null;
   #stopping = false;
+  readonly #broker: BrokerClient;
   #sequence = new Map<string, number>();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
+    this.#broker = new BrokerClient({
+      socketPath: join(parts.runtime, "broker.sock"),
+      secretPath: join(parts.runtime, "broker.secret"),
+    });
     parts.line.onChange(() => void this.#apply());
-    parts.line.onFence((fence) => this.#keeper?.fence(fence) ?? Promise.resolve(NOTHING_HELD));
+    parts.line.onFence((fence) => this.#keeper?.fence(fence) ?? Promise.resolve(NOTHING_STOPPED));
   }
 
   async start(): Promise<void> {
@@ -167,53 +171,42 @@ class SandboxHost {
     argument: Uint8Array,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    const handle = encodeHex(asked.handle);
-    const grant = this.#keeper?.documentOf(handle);
+    const grant = this.#keeper?.documentOf(encodeHex(asked.handle));
     if (grant === undefined)
       return fetchReplyBytes({ failure: "denied", message: "the grant is gone" });
     const { deadlineMicros, capability } = asked;
-    const call = { grant, argument, deadlineMicros };
-    const reply = await askBroker(brokerPlace(this.#parts.runtime), capability, call, signal);
+    const reply = await this.#broker.ask(capability, { grant, argument, deadlineMicros }, signal);
     const denial = denialOf(reply);
     if (denial !== null)
-      this.#record(handle, encodeHex(asked.execution), "warn", `${capability} denied: ${denial}`);
+      this.#record({
+        ...asked,
+        level: "warn",
+        at: Date.now(),
+        message: `${capability} denied: ${denial}`,
+      });
     return reply;
   }
 
-  #record(handle: string, execution: string, level: LogRecord["level"], message: string): void {
-    const grant = this.#keeper?.grantOf(handle);
-    if (grant === undefined) return;
-    const { tenant, install, extension } = grant;
-    const id = uuidText(execution);
-    this.#parts.spool.append({
-      tenant,
-      install,
-      extension,
-      execution: id,
-      seq: this.#next(id),
-      level,
-      message,
-      at: Date.now(),
-    });
+  #onLog(frame: LogFrame): void {
+    for (const { handle, execution, level, unixMicros, text } of frame.lines)
+      this.#record({ handle, execution, level, at: Math.floor(unixMicros / 1_000), message: text });
   }
 
-  #onLog(frame: LogFrame): void {
-    for (const line of frame.lines) {
-      const grant = this.#keeper?.grantOf(encodeHex(line.handle));
-      if (grant === undefined) continue;
-      const execution = uuidText(encodeHex(line.execution));
-      const record: LogRecord = {
-        tenant: grant.tenant,
-        install: grant.install,
-        extension: grant.extension,
-        execution,
-        seq: this.#next(execution),
-        level: logLevels.find((level) => level === line.level) ?? "info",
-        message: line.text,
-        at: Math.floor(line.unixMicros / 1_000),
-      };
-      this.#parts.spool.append(record);
-    }
+  /** Whose line it is, the grant behind its handle tells. */
+  #record(line: {
+    readonly handle: Uint8Array;
+    readonly execution: Uint8Array;
+    readonly level: LogLevel;
+    readonly at: number;
+    readonly message: string;
+  }): void {
+    const grant = this.#keeper?.grantOf(encodeHex(line.handle));
+    if (grant === undefined) return;
+    const { tenant, install, extension } = grant;
+    const { level, message, at } = line;
+    const execution = uuidText(line.execution);
+    const seq = this.#next(execution);
+    this.#parts.spool.append({ tenant, install, extension, execution, seq, level, message, at });
   }
 
   /** Lines of one execution come together; a few hundred executions are remembered. */
@@ -229,17 +222,6 @@ class SandboxHost {
     this.#stopping = true;
     await this.#sandbox?.stop();
   }
-}
-
-function brokerPlace(runtime: string): BrokerPlace {
-  return {
-    socketPath: join(runtime, "broker.sock"),
-    secretPath: join(runtime, "broker.secret"),
-  };
-}
-
-function uuidText(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 await main();

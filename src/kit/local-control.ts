@@ -9,6 +9,7 @@ import {
   parseStrictJson,
   sealDocument,
   trustRootJson,
+  uuidText,
   BUNDLE_MEDIA_TYPE,
 } from "#trust";
 import {
@@ -27,7 +28,7 @@ import {
   sealSnapshot,
 } from "#contract";
 import type { ExecutionBatch, Grant, LogRecord, SnapshotInstall } from "#contract";
-import { idText, newId } from "#platform";
+import { newId, readBounded } from "#platform";
 import { writeEnrolment } from "#link";
 import { join } from "node:path";
 import { KitError } from "./kit-error.ts";
@@ -40,6 +41,9 @@ const HEARTBEAT_MS = 250;
 const RESEAL_MS = 30_000;
 const VALID_MS = 24 * 3_600_000;
 const GRANT_VALID_MS = 30 * VALID_MS;
+
+/** The processes that enrol with this control. */
+export const LOCAL_EDGES = ["broker", "runner", "gateway"] as const;
 
 /** A call as its record tells it, as far as an author's tools need it. */
 export interface LocalCall {
@@ -98,7 +102,7 @@ export class LocalControl implements AsyncDisposable {
     );
   }
 
-  /** Writes what runner and gateway know of this control; the files are 0600. */
+  /** Writes what its edges know of this control; the files are 0600. */
   async enrol(data: string): Promise<void> {
     const { port } = this.#server.address() as AddressInfo; // listening on TCP
     const enrolment = {
@@ -107,7 +111,7 @@ export class LocalControl implements AsyncDisposable {
       trustRootKey: this.#root.publicKey,
       edgeToken: this.#edgeToken,
     };
-    for (const edge of ["runner", "gateway"])
+    for (const edge of LOCAL_EDGES)
       await writeEnrolment(join(data, `edge/${edge}.json`), enrolment);
   }
 
@@ -305,19 +309,13 @@ function referrersOf({ referrer, referrerDigest }: SignedArtifact): Uint8Array {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BATCH_BYTES) throw new KitError("local.failed", "an edge sent too much");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const body = await readBounded(request, MAX_BATCH_BYTES);
+  if (body === null) throw new KitError("local.failed", "an edge sent too much");
+  return body;
 }
 
 function callsOf(batch: ExecutionBatch): LocalCall[] {
-  const idAt = (ids: Uint8Array, i: number) =>
-    idText("execution", Buffer.from(ids.subarray(16 * i, 16 * i + 16)));
+  const idAt = (ids: Uint8Array, i: number) => uuidText(ids.subarray(16 * i, 16 * i + 16));
   return Array.from({ length: batch.count }, (_, i) => ({
     execution: idAt(batch.ids, i),
     requestId: idAt(batch.requestIds, i),

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { fork, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
@@ -9,7 +10,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ExtensionConfig } from "#contract";
 import { KitError } from "./kit-error.ts";
-import { LocalControl } from "./local-control.ts";
+import { LOCAL_EDGES, LocalControl } from "./local-control.ts";
 import type { LocalEvents } from "./local-control.ts";
 import type { Packed } from "./pack.ts";
 
@@ -21,7 +22,7 @@ const KEPT_LINES = 20;
 const NATIVE = fileURLToPath(new URL("../../scripts/native.mjs", import.meta.url));
 
 /**
- * The runner and the gateway of this machine for one extension: the same processes, doors and limits as in production,
+ * Broker, runner and gateway of this machine for one extension: the same processes, doors and limits as in production,
  * under a control that lives in this process and trusts keys of this run alone. Everything lies in a folder that goes
  * away with it; the children end when this process does.
  */
@@ -42,7 +43,7 @@ export class LocalEdge implements AsyncDisposable {
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {}); // whoever serves awaits it; a run that ends before does not
     this.failed = failed.promise;
-    this.#children = ["runner", "gateway"].map((name) => this.#fork(name, failed.reject));
+    this.#children = LOCAL_EDGES.map((name) => this.#fork(name, failed.reject));
   }
 
   /** Throws KitError "local.failed" where the processes do not start. */
@@ -193,10 +194,6 @@ async function stopped(child: ChildProcess): Promise<void> {
   const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
   await gone;
   clearTimeout(kill);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import {
   completeBundle,
   createSigner,
@@ -6,6 +5,7 @@ import {
   leafHash,
   logEntryOf,
   logKeyOf,
+  newPrivateKey,
   noteSigner,
   parseBundle,
   signNote,
@@ -20,11 +20,7 @@ const BEFORE_MS = 60_000;
 const VALID_MS = 30 * 24 * 3_600_000;
 
 export function newKey(kind: "ed25519" | "p256"): Signer {
-  const { privateKey } =
-    kind === "ed25519"
-      ? generateKeyPairSync("ed25519")
-      : generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return createSigner(privateKey);
+  return createSigner(newPrivateKey(kind));
 }
 
 /**

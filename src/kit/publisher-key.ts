@@ -1,12 +1,12 @@
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
-import { createSigner } from "#trust";
+import { createSigner, newPrivateKey } from "#trust";
 import type { Signer } from "#trust";
 import { KitError } from "./kit-error.ts";
 
 /** Makes an ECDSA P-256 key (interfaces §2), sealed by a passphrase where one is given; never over an existing file. */
 export async function createPublisherKey(path: string, passphrase: string | null): Promise<Signer> {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = newPrivateKey("p256");
   const sealed = passphrase === null ? {} : { cipher: "aes-256-cbc", passphrase };
   await using file = await open(path, "wx", 0o600);
   await file.writeFile(privateKey.export({ type: "pkcs8", format: "pem", ...sealed }));

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { limits } from "#contract";
 import type { LogRecord } from "#contract";
@@ -157,8 +158,4 @@ class Heard {
     }
     return [];
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

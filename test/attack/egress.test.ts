@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/contract/index.ts";
 import { packFolder } from "../../src/kit/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
+import { loadGranted } from "./held-control.ts";
 import { startFakeDns } from "../e2e/fake-dns.ts";
 import type { FakeDns } from "../e2e/fake-dns.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
@@ -78,6 +79,7 @@ beforeAll(async () => {
   const names = ["api.test", "rebind.test", "unlisted.test", METADATA, ...Object.keys(PRIVATE)];
   await serve("fetcher", names.map(origin));
   await serve("nowhere", []);
+  await serve("asker", [origin("api.test")]);
 });
 afterAll(async () => {
   for (const server of servers) {
@@ -262,6 +264,16 @@ test("a call sends as many requests as its budget [EGRESS-REQUESTS twin]", async
   expect(await fetched(at("api.test"), { times: 16 })).toBe("200 inside");
 });
 
+test("a call makes no more capability calls than its budget [EGRESS-CALLS]", async () => {
+  expect(await fetched(at("other.test"), { times: 257 })).toBe(
+    "budget: 256 capability calls per call",
+  );
+});
+
+test("a call makes as many capability calls as its budget [EGRESS-CALLS twin]", async () => {
+  expect(await fetched(at("other.test"), { times: 256 })).toBe("budget: 16 requests per call");
+});
+
 test("a call sends and receives no more bytes than its budget [EGRESS-BYTES]", async () => {
   const out = { method: "PUT", size: 1_000_000, times: 11 };
   expect(await fetched(at("api.test"), out)).toBe("budget: 10485760 bytes sent per call");
@@ -283,6 +295,34 @@ test("a host that never answers ends with the call's deadline [EGRESS-DEADLINE]"
 
 test("a host that answers does not [EGRESS-DEADLINE twin]", async () => {
   expect(await fetched(at("api.test"))).toBe("200 inside");
+});
+
+/** Installs the fetcher again for the other tenant, with these origins only. */
+async function installFor(origins: readonly string[]): Promise<string> {
+  return caisson.install(caisson.south, "acme.fetcher", { egress: origins });
+}
+
+test("install refuses an origin that the config does not ask for [INSTALL-EGRESS]", async () => {
+  const said = await installFor([`http://api.test:${port}`, `http://other.test:${port}`]);
+  expect(said).toBe("refused: install.refused grant.wider");
+});
+
+test("install grants fewer origins than the config asks for [INSTALL-EGRESS twin]", async () => {
+  expect(await installFor([`http://api.test:${port}`])).toBe("ready");
+});
+
+/** Whoever holds control's state key grants an origin, which the extension asks for or not. */
+function loadWith(extension: string): Promise<string> {
+  const egress = [{ origin: `http://api.test:${port}`, methods: ["GET"] }];
+  return loadGranted(caisson, extension, (grant) => ({ ...grant, egress }));
+}
+
+test("load refuses a signed grant for an origin that the signed config does not ask for [LOAD-EGRESS]", async () => {
+  expect(await loadWith("acme.nowhere")).toMatch(/^failed .*grant\.wider/);
+});
+
+test("load accepts a signed grant for the origins that the signed config asks for [LOAD-EGRESS twin]", async () => {
+  expect(await loadWith("acme.asker")).toBe("ready ");
 });
 
 test("what was denied is on record with the execution", async () => {

@@ -90,3 +90,14 @@ export const documentSignerTeeth = [
     "pae(payloadType, envelope.payload);",
   ),
 ];
+/** A grant within the request: install and load ask the same judge. */
+export const grantWidthTooth = edit(
+  "src/core/policy/judge-grant.ts",
+  "if (wider.length > 0)",
+  "if (wider.length < 0)",
+);
+export const egressWidthTooth = edit(
+  "src/core/policy/judge-grant.ts",
+  "wider.push(...widerEgress(granted.egress, requested.egress));",
+  "",
+);

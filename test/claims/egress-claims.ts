@@ -1,6 +1,6 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
-import { deadlineTeeth } from "./core-teeth.ts";
+import { deadlineTeeth, documentSignerTeeth } from "./core-teeth.ts";
 
 const POLICY = "src/edge/broker/egress-policy.ts";
 const FETCH = "src/edge/broker/fetch-capability.ts";
@@ -10,6 +10,13 @@ const common = {
   door: "call",
   attacker: "an extension with the capability http.fetch",
   tests: "test/attack/egress.test.ts",
+} as const;
+
+const SERVER = "src/edge/broker/broker-server.ts";
+const broker = {
+  door: "call",
+  attacker: "whoever holds a runner of this machine",
+  tests: "test/attack/broker.test.ts",
 } as const;
 
 /** What an extension reaches outside, and what it never does. The sandbox has no network of its own. */
@@ -77,11 +84,6 @@ export const egressClaims: readonly Claim[] = [
     tooth: [
       edit(
         REQUEST,
-        "if (guarded.signal.aborted) return",
-        "if (guarded.signal.aborted && headers !== null) return",
-      ),
-      edit(
-        REQUEST,
         "return await answerOf(await send(guarded, headers), guarded.signal);",
         `const first = await send(guarded, headers);
     const next = first.headers.location;
@@ -134,6 +136,15 @@ export const egressClaims: readonly Claim[] = [
   },
   {
     ...common,
+    id: "EGRESS-CALLS",
+    sentence:
+      "A call makes at most as many capability calls as its grant's budget, refused ones included.",
+    tooth: [
+      edit(BUDGETS, "if used.calls >= limits.capability_calls {", "if used.calls >= u32::MAX {"),
+    ],
+  },
+  {
+    ...common,
     id: "EGRESS-BYTES",
     sentence: "A call sends and receives at most as many bytes as its grant's budget.",
     tooth: [
@@ -160,6 +171,49 @@ export const egressClaims: readonly Claim[] = [
         "src/edge/broker/broker-server.ts",
         "const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000));",
         "const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000) + 4_000);",
+      ),
+    ],
+  },
+  {
+    ...broker,
+    id: "BROKER-SECRET",
+    sentence: "The broker answers nobody who does not show the secret of its boot.",
+    attacker: "another process of this machine that reaches the broker's socket",
+    tooth: [
+      edit(
+        SERVER,
+        "return given.length === wanted.length && timingSafeEqual(given, wanted);",
+        "return given.length === wanted.length || timingSafeEqual(wanted, wanted);",
+      ),
+    ],
+  },
+  {
+    ...broker,
+    id: "BROKER-GRANT",
+    sentence: "The broker acts on no grant that control did not sign.",
+    tooth: documentSignerTeeth,
+  },
+  {
+    ...broker,
+    id: "BROKER-CAPABILITY",
+    sentence: "The broker sends nothing under a grant without the capability.",
+    tooth: [
+      edit(
+        SERVER,
+        'return body.capabilities.includes("http.fetch") ? body :',
+        "return body !== null ? body :",
+      ),
+    ],
+  },
+  {
+    ...broker,
+    id: "BROKER-FENCE",
+    sentence: "The broker lets nothing out that is stopped, whatever a runner says.",
+    tooth: [
+      edit(
+        SERVER,
+        "if (fence.hit(body) !== null)",
+        "if (fence.hit(body) !== null && body === null)",
       ),
     ],
   },

@@ -3,6 +3,8 @@ import type { Claim } from "./claim.ts";
 import {
   checkpointTooth,
   entryTeeth,
+  egressWidthTooth,
+  grantWidthTooth,
   inclusionTooth,
   logRequiredTooth,
   scopeTooth,
@@ -105,7 +107,7 @@ export const installClaims: readonly Claim[] = [
     id: "INSTALL-GRANT",
     sentence: "No grant is wider than what the signed config asks for.",
     attacker: TENANT,
-    tooth: [edit(JUDGE, "if (wider.length > 0)", "if (wider.length < 0)")],
+    tooth: [grantWidthTooth],
   },
   {
     ...common,
@@ -120,5 +122,13 @@ export const installClaims: readonly Claim[] = [
         "if (installed.isNewer && rollback === null)",
       ),
     ],
+  },
+  {
+    ...common,
+    id: "INSTALL-EGRESS",
+    sentence: "No grant opens an origin to http.fetch that the signed config does not ask for.",
+    attacker: TENANT,
+    tests: "test/attack/egress.test.ts",
+    tooth: [egressWidthTooth],
   },
 ];

@@ -4,6 +4,8 @@ import {
   bindingTooth,
   checkpointTooth,
   entryTeeth,
+  egressWidthTooth,
+  grantWidthTooth,
   firstAnchorTooth,
   inclusionTooth,
   logRequiredTooth,
@@ -199,8 +201,15 @@ export const loadClaims: readonly Claim[] = [
     sentence: "A grant wider than the signed config is not run, whoever signed the grant.",
     attacker: "someone who holds control's state key and no publisher's key",
     tests: "test/attack/load-key.test.ts",
-    tooth: [
-      edit("src/core/policy/judge-load.ts", "if (wider.length > 0)", "if (wider.length < 0)"),
-    ],
+    tooth: [grantWidthTooth],
+  },
+  {
+    ...common,
+    id: "LOAD-EGRESS",
+    sentence:
+      "A runner loads nothing under a grant for an origin that the signed config does not ask for.",
+    attacker: "someone who holds control's state key",
+    tests: "test/attack/egress.test.ts",
+    tooth: [egressWidthTooth],
   },
 ];

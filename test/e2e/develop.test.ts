@@ -32,6 +32,25 @@ async function edit(path: string, change: (text: string) => string): Promise<voi
   await writeFile(path, change(await readFile(path, "utf8")));
 }
 
+/** An extension that fetches an address and answers what came of it. */
+const FETCHER = `
+import { send } from "caisson:http/fetch@1.0.0";
+import { OutgoingBody } from "caisson:ext/types@1.0.0";
+export const handler = {
+  handle() {
+    let said = "";
+    try {
+      said = String(send({ method: "GET", url: "http://127.0.0.1:9/", headers: [], body: new Uint8Array() }).status);
+    } catch (error) {
+      said = error.payload.tag;
+    }
+    const body = new OutgoingBody();
+    body.write(new TextEncoder().encode(said));
+    return { status: 200, headers: [], body };
+  },
+};
+`;
+
 /** `caisson dev`, as somebody at a terminal runs it. */
 class Dev implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -270,4 +289,26 @@ test("test refuses a field that it does not know, and a folder without tests", a
   });
   await rm(join(folder, "test"), { recursive: true });
   expect((await runCli(["test", folder, "--json"])).json).toMatchObject({ code: "test.invalid" });
+});
+
+test("caisson test lets out what EXT_EGRESS_ALLOWLIST names, and nothing else", async () => {
+  const folder = await extension("fetcher");
+  const origin = "http://127.0.0.1:9";
+  await writeFile(join(folder, "src/index.ts"), FETCHER);
+  await edit(join(folder, "caisson.json"), (text) => {
+    const config = JSON.parse(text) as { capabilities: object };
+    config.capabilities = { "http.fetch": { hosts: [{ origin, methods: ["GET"] }] } };
+    return JSON.stringify(config);
+  });
+  const expectBody = (body: string) =>
+    writeFile(
+      join(folder, "test/hello.test.json"),
+      JSON.stringify({ cases: [{ name: "fetches", request: { path: "/" }, expect: { body } }] }),
+    );
+  await expectBody("denied");
+  expect(await runCli(["test", folder])).toMatchObject({ exit: 0 });
+  // Nobody listens there: the broker tried.
+  await expectBody("failed");
+  const named = { EXT_EGRESS_ALLOWLIST: `${origin}=127.0.0.0/8` };
+  expect(await runCli(["test", folder], named)).toMatchObject({ exit: 0 });
 });

@@ -33,3 +33,8 @@ export function requireMay(principal: Principal, action: string, resource: Resou
     throw new ApiRefusal("auth.tenant", "cannot reach another tenant with this key");
   throw new ApiRefusal("auth.forbidden", `cannot do ${action} with this key`);
 }
+
+/** As audit records and fence entries name who did it. */
+export function nameOf(principal: Principal): string {
+  return `${principal.kind} ${principal.id}`;
+}

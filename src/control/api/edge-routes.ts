@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ObjectReader, parseStrictJson } from "#trust";
 import { MAX_BATCH_BYTES, parseExecutionBatch, parseHandle, parseLogBatch } from "#contract";
 import { ingestExecutions, ingestLogs } from "#executions";
@@ -12,9 +12,12 @@ export function serveEdges(
   { registry, lines, fenceLines }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
-    scope.addHook("onRequest", async (request) =>
-      requireMay(await authenticate(registry.store, request), "edge:link", { tenant: null }),
-    );
+    const edgeOf = new WeakMap<FastifyRequest, string>();
+    scope.addHook("onRequest", async (request) => {
+      const edge = await authenticate(registry.store, request);
+      requireMay(edge, "edge:link", { tenant: null });
+      edgeOf.set(request, edge.id);
+    });
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       "*",
@@ -26,12 +29,10 @@ export function serveEdges(
       await lines.attach(reply.raw);
     });
     scope.get("/v1/edge/fence", async (request, reply) => {
-      const { id } = await authenticate(registry.store, request);
       reply.hijack();
-      fenceLines.attach(reply.raw, id);
+      fenceLines.attach(reply.raw, edgeOf.get(request) ?? "");
     });
     scope.post<{ Body: Buffer }>("/v1/edge/fence/ack", async (request) => {
-      const { id } = await authenticate(registry.store, request);
       const reader = ObjectReader.of(parseStrictJson(request.body, { maxBytes: 4_096 }), "ack");
       const line = reader.string("line", { max: 64 });
       const ack = {
@@ -41,7 +42,7 @@ export function serveEdges(
         killed: reader.integer("killed"),
       };
       reader.end();
-      return { counted: fenceLines.acknowledge(line, id, ack) };
+      return { counted: fenceLines.acknowledge(line, edgeOf.get(request) ?? "", ack) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
       await ingestExecutions(registry.store, parseExecutionBatch(body));

@@ -1,10 +1,10 @@
 import { FENCE_ALL, operations } from "#contract";
-import type { FenceEntry, FenceScope } from "#contract";
+import type { FenceScope } from "#contract";
 import { blastRadius, FenceError } from "#fence";
-import type { BlastRadius } from "#fence";
 import type { Principal } from "#policy";
 import { installTenant, publisherOf, RegistryError } from "#registry";
 import { findTenant, publisherOwner } from "#tenants";
+import { nameOf } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 import type { EdgeReport } from "./fence-lines.ts";
 import type { Serve } from "./management-routes.ts";
@@ -30,7 +30,8 @@ export function serveFence(serve: Serve, parts: RouteParts): void {
     const target = targetOf(body);
     const owner = await ownerOf(parts, target, caller);
     const principal = may({ tenant: owner });
-    const stops = blastView(await blastRadius(store, target));
+    const radius = await blastRadius(store, target);
+    const stops = { ...radius, items: [...radius.items] };
     if (body.dryRun === true) return { entry: null, stops, edges: [], missing: [] };
     await audit("fence.set", owner, `${target.scope} ${target.id}`, body.reason);
     const entry = await fences.set({
@@ -40,7 +41,7 @@ export function serveFence(serve: Serve, parts: RouteParts): void {
       by: nameOf(principal),
       tenant: principal.tenant,
     });
-    return { entry: entryView(entry), stops, ...(await announced()) };
+    return { entry: { ...entry }, stops, ...(await announced()) };
   });
   serve(operations.fenceLift, async ({ body, principal: caller, may, audit }) => {
     const target = targetOf(body);
@@ -48,12 +49,12 @@ export function serveFence(serve: Serve, parts: RouteParts): void {
     const principal = may({ tenant: owner });
     await audit("fence.lifted", owner, `${target.scope} ${target.id}`, "");
     const entry = await fences.lift(target, nameOf(principal), principal.tenant);
-    return { entry: entryView(entry), ...(await announced()) };
+    return { entry: { ...entry }, ...(await announced()) };
   });
   serve(operations.fenceList, async ({ may }) => {
     may({ tenant: null });
     const { epoch, entries } = fences.current;
-    return { epoch, items: entries.map(entryView) };
+    return { epoch, items: entries.map((entry) => ({ ...entry })) };
   });
 
   /** Ahead of everything: the snapshot that knows of the change follows when the edges have answered. */
@@ -92,16 +93,4 @@ async function ownerOf(
   if (tenant === null || (caller?.kind === "apiKey" && caller.tenant !== tenant))
     throw new RegistryError("install.unknown", "cannot find that install");
   return tenant;
-}
-
-function entryView({ scope, id, epoch, reason, reversible, by }: FenceEntry) {
-  return { scope, id, epoch, reason, reversible, by };
-}
-
-function blastView({ tenants, installs, versions, items }: BlastRadius) {
-  return { tenants, installs, versions, items: [...items] };
-}
-
-function nameOf(principal: Principal): string {
-  return `${principal.kind} ${principal.id}`;
 }

@@ -29,7 +29,7 @@ import {
 } from "#tenants";
 import type { ApiKeyRecord, Tenant } from "#tenants";
 import { ApiRefusal } from "./api-error.ts";
-import { authenticate, requireMay } from "./authenticate.ts";
+import { authenticate, nameOf, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 import { serveFence } from "./fence-routes.ts";
 
@@ -324,8 +324,4 @@ function verdictView(verdict: Verdict) {
     at,
     reasons: reasons.map((reason) => ({ ...reason, children: [...reason.children] })),
   };
-}
-
-function nameOf(principal: Principal): string {
-  return `${principal.kind} ${principal.id}`;
 }

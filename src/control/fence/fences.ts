@@ -1,5 +1,6 @@
 import { Fence, limits } from "#contract";
 import type { FenceEntry, FenceScope } from "#contract";
+import { Turns } from "#platform";
 import type { Clock } from "#platform";
 import type { Store, Tx } from "#store";
 import { FenceError } from "./fence-error.ts";
@@ -26,7 +27,7 @@ export class Fences {
   readonly #store: Store;
   readonly #clock: Clock;
   #current = new Fence(0, []);
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   static async open(parts: { readonly store: Store; readonly clock: Clock }): Promise<Fences> {
     const fences = new Fences(parts);
@@ -68,9 +69,7 @@ export class Fences {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#work.then(work, work);
-    this.#work = turn.catch(() => {});
-    return turn;
+    return this.#turns.take("fence", work);
   }
 
   #standing({ scope, id }: FenceTarget): FenceEntry {

@@ -1,4 +1,4 @@
-import { documentTimes, parseDigest } from "#trust";
+import { documentTimes, parseDigest, releaseSigner } from "#trust";
 import type { ManifestDigest } from "#trust";
 import {
   capabilityNames,
@@ -16,7 +16,7 @@ import {
 import type { EgressRule, ExtensionName, Grant, Version } from "#contract";
 import { deny, judgeInstall, verdictOf } from "#policy";
 import type { CapabilityTerms, Verdict } from "#policy";
-import { newId } from "#platform";
+import { newId, Turns } from "#platform";
 import type { Id } from "#platform";
 import type { Tx } from "#store";
 import { findManifest } from "./manifest-store.ts";
@@ -26,7 +26,6 @@ import { verdictInputs } from "./publish-door.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
 import { provenRelease } from "./proven-release.ts";
-import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 const GRANT_VALID_MS = 365 * 24 * 3_600_000;
@@ -174,7 +173,7 @@ async function judge(
         install: situation.current?.install ?? "",
         extension: request.extension,
         contentHash: situation.digest,
-        signer: release.ok ? release.release.value.signer.spkiDigest : null,
+        signer: releaseSigner(release),
       }),
       state: situation.state,
       version: situation.version,

@@ -43,11 +43,13 @@ async function installView(
 ): Promise<InstallView | null> {
   const grant = await tx
     .selectFrom("install_grant")
-    .selectAll()
-    .where("tenant_id", "=", install.tenant_id)
-    .where("install_id", "=", install.id)
-    .where("state", "!=", "superseded")
-    .orderBy("id", "desc")
+    .leftJoin("artifact", "artifact.content_hash", "install_grant.content_hash")
+    .selectAll("install_grant")
+    .select("artifact.publisher_identity as signer")
+    .where("install_grant.tenant_id", "=", install.tenant_id)
+    .where("install_grant.install_id", "=", install.id)
+    .where("install_grant.state", "!=", "superseded")
+    .orderBy("install_grant.id", "desc")
     .limit(1)
     .executeTakeFirst();
   if (grant === undefined) return null;
@@ -57,7 +59,7 @@ async function installView(
     install: install.id,
     extension: install.extension_id,
     contentHash: grant.content_hash,
-    signer: await signerOf(tx, grant.content_hash),
+    signer: grant.signer,
   });
   return {
     id: install.id,
@@ -69,15 +71,6 @@ async function installView(
     failure: fence === null ? grant.failure : judgeFence({ fence }).detail,
     verdict: grant.verdict_id,
   };
-}
-
-async function signerOf(tx: Tx, contentHash: string): Promise<string | null> {
-  const row = await tx
-    .selectFrom("artifact")
-    .select("publisher_identity")
-    .where("content_hash", "=", contentHash)
-    .executeTakeFirst();
-  return row?.publisher_identity ?? null;
 }
 
 /** Throws RegistryError "install.unknown". */

@@ -1,7 +1,7 @@
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createSigner } from "#trust";
+import { createSigner, newPrivateKey } from "#trust";
 import type { Signer } from "#trust";
 import { writeFileDurably } from "#platform";
 
@@ -32,10 +32,7 @@ async function openKey(folder: string, name: string, kind: "ed25519" | "p256"): 
     throw error;
   });
   if (present !== null) return createSigner(createPrivateKey(present));
-  const { privateKey } =
-    kind === "ed25519"
-      ? generateKeyPairSync("ed25519")
-      : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = newPrivateKey(kind);
   await writeFileDurably(path, privateKey.export({ type: "pkcs8", format: "pem" }));
   return createSigner(privateKey);
 }

@@ -6,6 +6,7 @@ import {
   logEntryOf,
   parseBundle,
   parseDigest,
+  releaseSigner,
 } from "#trust";
 import type { LogEvidence, ManifestDigest, Release, Verified } from "#trust";
 import {
@@ -21,6 +22,7 @@ import {
 import type { ExtensionName, Version } from "#contract";
 import { deny, judgePublish, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
+import { Turns } from "#platform";
 import type { Tx } from "#store";
 import {
   addBlob,
@@ -35,7 +37,6 @@ import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
 import { provenRelease } from "./proven-release.ts";
-import { Turns } from "./turns.ts";
 import { auditVerdict, recordVerdict } from "./verdict-store.ts";
 
 export interface PublishRequest {
@@ -73,14 +74,7 @@ export function checkPublish(parts: RegistryParts, request: PublishRequest): Pro
     const wanted = parseWanted(request);
     const manifest = await requirePushed(parts, wanted);
     const { verdict, tag } = await judge(parts, wanted, manifest.bytes, "untagged");
-    const [kept] = await parts.store.asSystem((tx) =>
-      tx
-        .selectFrom("artifact")
-        .select("content_hash")
-        .where("content_hash", "=", wanted.digest)
-        .execute(),
-    );
-    if (kept === undefined && tag !== wanted.digest)
+    if (tag !== wanted.digest && !(await wasJudged(parts, wanted)))
       await removeManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
     return verdict;
   });
@@ -180,13 +174,12 @@ async function judge(
   }
   const release = await provenRelease(parts, wanted, "publish", now);
   const history = await parts.store.asSystem((tx) => versionHistory(tx, wanted));
-  const signed = release.ok ? release.release.value.signer.spkiDigest : null;
   const facts = {
     subject: wanted.digest,
     fence: parts.fences.current.hit({
       extension: extensionId(wanted.name),
       contentHash: wanted.digest,
-      signer: signed,
+      signer: releaseSigner(release),
     }),
     tagMoved: history.tag !== wanted.digest && !(pushed === "untagged" && history.tag === null),
     config: artifact.config,
@@ -239,16 +232,21 @@ async function versionHistory(
   };
 }
 
-async function refuse(parts: RegistryParts, wanted: Wanted, verdict: Verdict): Promise<never> {
-  await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, null));
-  const admitted = await parts.store.asSystem((tx) =>
+/** Whether a row stands for the digest: its manifest then stays, whatever is said now. */
+async function wasJudged({ store }: RegistryParts, { digest }: Wanted): Promise<boolean> {
+  const row = await store.asSystem((tx) =>
     tx
       .selectFrom("artifact")
       .select("content_hash")
-      .where("content_hash", "=", wanted.digest)
+      .where("content_hash", "=", digest)
       .executeTakeFirst(),
   );
-  if (admitted === undefined)
+  return row !== undefined;
+}
+
+async function refuse(parts: RegistryParts, wanted: Wanted, verdict: Verdict): Promise<never> {
+  await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, null));
+  if (!(await wasJudged(parts, wanted)))
     await removeManifest(parts.store, repositoryOf(wanted.name), wanted.digest);
   const exists = verdict.reasons.some(
     (reason) => reason.code === "version.exists" && reason.outcome === "deny",

@@ -12,3 +12,4 @@ export type {
   Tables,
 } from "./tables.ts";
 export { int4Array, int8Array, textArray, timestampArray, uuidArray } from "./array-params.ts";
+export { edgeKinds } from "./tables.ts";

@@ -133,7 +133,8 @@ export interface Tables {
   counter: { name: string; value: BigInt8 };
 }
 
-export type EdgeKind = "gateway" | "runner" | "broker";
+export const edgeKinds = ["gateway", "runner", "broker"] as const;
+export type EdgeKind = (typeof edgeKinds)[number];
 export type ArtifactState = "pending" | "admitted" | "invalid" | "revoked";
 export type InstallState =
   | "requested"

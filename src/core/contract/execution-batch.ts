@@ -1,4 +1,4 @@
-import { encodeHex, TrustError } from "#trust";
+import { encodeHex, TrustError, uuidText } from "#trust";
 import {
   ENTRY_HEAD_BYTES,
   entryBounds as bounds,
@@ -155,11 +155,6 @@ function readContext(fields: Uint8Array): ExecutionContext {
 /** PostgreSQL holds no NUL in text. */
 function storable(text: string): string {
   return text.includes("\u0000") ? refuse("text with NUL") : text;
-}
-
-function uuidText(bytes: Uint8Array): string {
-  const hex = encodeHex(bytes);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 function refuse(why: string): never {

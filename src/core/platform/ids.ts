@@ -1,4 +1,5 @@
 import { randomFillSync } from "node:crypto";
+import { uuidText } from "#trust";
 
 export type IdKind =
   | "tenant"
@@ -29,10 +30,8 @@ export function newIdBytes(): Buffer {
 }
 
 /** bytes: of `newIdBytes`. */
-export function idText<K extends IdKind>(_kind: K, bytes: Buffer): Id<K> {
-  const hex = bytes.toString("hex");
-  const text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  return text as Id<K>; // newIdBytes made them in that form
+export function idText<K extends IdKind>(_kind: K, bytes: Uint8Array): Id<K> {
+  return uuidText(bytes) as Id<K>; // newIdBytes made them in that form
 }
 
 const POOL_BYTES = 4_096;

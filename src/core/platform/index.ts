@@ -8,3 +8,5 @@ export { jsonLog } from "./log.ts";
 export { endWithParent } from "./lifeline.ts";
 export { writeFileDurably } from "./durable-file.ts";
 export { dataFolder, runtimeFolder } from "./folders.ts";
+export { readBounded } from "./read-bounded.ts";
+export { Turns } from "./turns.ts";

@@ -1,22 +1,11 @@
 import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
+import { judgeGrantWidth } from "./judge-grant.ts";
+import type { CapabilityTerms, EgressTerms } from "./judge-grant.ts";
 import { judgeFence } from "./judge-fence.ts";
 import type { FenceFact } from "./judge-fence.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
-
-/** An origin and the methods that may be sent there. */
-export interface EgressTerms {
-  readonly origin: string;
-  readonly methods: readonly string[];
-}
-
-export interface CapabilityTerms {
-  readonly capabilities: readonly string[];
-  readonly egress: readonly EgressTerms[];
-  readonly memoryBytes: number;
-  readonly deadlineMs: number;
-}
 
 export interface InstallFacts {
   readonly fence: FenceFact | null;
@@ -43,7 +32,7 @@ export function judgeInstall(facts: InstallFacts, inputs: VerdictInputs, now: Da
     judgeState(facts), // stops: pending, invalid and revoked versions
     judgeImports(facts),
     releaseReason(facts.release), // stops: evidence that no longer holds, or is in no log
-    judgeGrant(facts), // stops: a grant wider than the request
+    judgeGrantWidth(facts), // stops: a grant wider than the request
     judgeDirection(facts), // stops: an older version that nobody asked for by name
     capabilityDiff(facts),
   ]);
@@ -53,18 +42,6 @@ function judgeState({ state, version }: InstallFacts): Reason {
   if (state !== "admitted")
     return deny("state", "version.not-admitted", `version ${version} is ${state}, wanted admitted`);
   return allow("state", "version.admitted", `version ${version} is admitted`);
-}
-
-function judgeGrant({ requested, granted }: InstallFacts): Reason {
-  const wider = granted.capabilities.filter((name) => !requested.capabilities.includes(name));
-  wider.push(...widerEgress(granted.egress, requested.egress));
-  if (granted.memoryBytes > requested.memoryBytes)
-    wider.push(`memoryBytes ${granted.memoryBytes} > ${requested.memoryBytes}`);
-  if (granted.deadlineMs > requested.deadlineMs)
-    wider.push(`deadlineMs ${granted.deadlineMs} > ${requested.deadlineMs}`);
-  if (wider.length > 0)
-    return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
-  return allow("grant", "grant.within", "the grant is within the request");
 }
 
 function judgeDirection({ installed, version, rollback }: InstallFacts): Reason {
@@ -93,19 +70,6 @@ function capabilityList({
     methods.map((method) => `http.fetch[${method} ${origin}]`),
   );
   return [...capabilities, ...reach];
-}
-
-/** What `narrow` allows and `wide` does not; empty where it is within. */
-export function widerEgress(
-  narrow: readonly EgressTerms[],
-  wide: readonly EgressTerms[],
-): string[] {
-  return narrow.flatMap(({ origin, methods }) => {
-    const allowed = wide.find((rule) => rule.origin === origin)?.methods ?? [];
-    return methods
-      .filter((method) => !allowed.includes(method))
-      .map((method) => `http.fetch[${method} ${origin}]`);
-  });
 }
 
 function capabilityDiff({ installed, granted }: InstallFacts): Reason {

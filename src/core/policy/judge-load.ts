@@ -2,8 +2,8 @@ import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
 import { judgeFence } from "./judge-fence.ts";
 import type { FenceFact } from "./judge-fence.ts";
-import { widerEgress } from "./judge-install.ts";
-import type { EgressTerms } from "./judge-install.ts";
+import { judgeGrantWidth } from "./judge-grant.ts";
+import type { CapabilityTerms } from "./judge-grant.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
@@ -11,22 +11,14 @@ import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 export interface LoadFacts {
   readonly fence: FenceFact | null;
   readonly subject: string;
-  readonly config: {
+  readonly config: CapabilityTerms & {
     readonly extension: string;
     readonly version: string;
-    readonly capabilities: readonly string[];
-    readonly egress: readonly EgressTerms[];
-    readonly memoryBytes: number;
-    readonly deadlineMs: number;
   };
-  readonly grant: {
+  readonly grant: CapabilityTerms & {
     readonly contentHash: string;
     readonly extension: string;
     readonly version: string;
-    readonly capabilities: readonly string[];
-    readonly egress: readonly EgressTerms[];
-    readonly memoryBytes: number;
-    readonly deadlineMs: number;
   };
   readonly unaskedImports: readonly string[];
   readonly release: ReleaseResult;
@@ -36,7 +28,7 @@ export function judgeLoad(facts: LoadFacts, inputs: VerdictInputs, now: Date): V
   return verdictOf("load", facts.subject, now, inputs, [
     judgeFence(facts), // stops: what was revoked or halted, whatever proves it
     judgeGrantBytes(facts), // stops: other bytes than those that were granted
-    judgeGrantWidth(facts), // stops: a grant wider than what the signed config asks
+    judgeGrantWidth({ requested: facts.config, granted: facts.grant }), // stops: a grant wider than what the signed config asks
     judgeImports(facts), // stops: a component that reaches for more than its manifest asks
     releaseReason(facts.release), // stops: bytes without a signature, log proof or checkpoint that hold here and now
   ]);
@@ -52,14 +44,4 @@ function judgeGrantBytes({ subject, config, grant }: LoadFacts): Reason {
       `the grant is for ${granted} ${grant.contentHash}, the bytes are ${named} ${subject}`,
     );
   return allow("grant", "grant.bound", `the grant is for ${granted}`);
-}
-
-function judgeGrantWidth({ config, grant }: LoadFacts): Reason {
-  const wider = grant.capabilities.filter((name) => !config.capabilities.includes(name));
-  wider.push(...widerEgress(grant.egress, config.egress));
-  if (grant.memoryBytes > config.memoryBytes) wider.push("memoryBytes");
-  if (grant.deadlineMs > config.deadlineMs) wider.push("deadlineMs");
-  if (wider.length > 0)
-    return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
-  return allow("grant", "grant.within", "the grant is within the request");
 }

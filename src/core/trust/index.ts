@@ -6,6 +6,7 @@ export {
   decodeHex,
   encodeBase64,
   encodeHex,
+  uuidText,
   equalBytes,
   readUtf8,
   writeUtf8,
@@ -48,7 +49,7 @@ export {
   type SignatureScheme,
 } from "./signature-scheme.ts";
 export { KEY_ALGORITHMS, MAX_SPKI_BYTES, PublicKey, type KeyAlgorithm } from "./public-key.ts";
-export { createSigner, type Signer } from "./signer.ts";
+export { createSigner, newPrivateKey, type Signer } from "./signer.ts";
 export {
   MAX_ENVELOPE_BYTES,
   openEnvelope,
@@ -176,6 +177,7 @@ export type { LogPosition } from "./verify-log-entry.ts";
 export {
   RELEASE_ALLOW_CODES,
   RELEASE_STEPS,
+  releaseSigner,
   verifyRelease,
   type ExpectedRelease,
   type Release,

@@ -1,4 +1,4 @@
-import { sign } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 
 import { PublicKey } from "./public-key.ts";
@@ -30,4 +30,13 @@ export function createSigner(privateKey: KeyObject): Signer {
     publicKey,
     sign: (message) => new Uint8Array(sign(hash, message, input)),
   };
+}
+
+/** A new key: Ed25519, or ECDSA on P-256. */
+export function newPrivateKey(kind: "ed25519" | "p256"): KeyObject {
+  const { privateKey } =
+    kind === "ed25519"
+      ? generateKeyPairSync("ed25519")
+      : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return privateKey;
 }

@@ -104,6 +104,11 @@ export type ReleaseResult =
     }
   | { readonly ok: false; readonly release: null; readonly steps: readonly ReleaseStep[] };
 
+/** SPKI digest of the key that signed; null where the release is not proven. */
+export function releaseSigner(result: ReleaseResult): string | null {
+  return result.ok ? result.release.value.signer.spkiDigest : null;
+}
+
 /**
  * Judges whether a bundle proves that a trusted publisher released exactly this manifest under this name.
  * All steps must allow; a step that needs a failed one is left out, so the list of a refusal may be short and always

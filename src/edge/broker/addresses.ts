@@ -27,14 +27,18 @@ const SPECIAL_V6: readonly (readonly [string, number])[] = [
   ["2002::", 16],
   ["3fff::", 20],
 ];
-/** Where clouds hand out credentials. No exception opens them. */
-const METADATA: readonly string[] = ["169.254.169.254", "169.254.170.2", "100.100.100.200"];
 
 const special = new BlockList();
 for (const [net, prefix] of SPECIAL_V4) special.addSubnet(net, prefix, "ipv4");
 for (const [net, prefix] of SPECIAL_V6) special.addSubnet(net, prefix, "ipv6");
 const global6 = new BlockList();
 global6.addSubnet("2000::", 3, "ipv6");
+
+/** Where clouds hand out credentials. No exception opens them; a BlockList takes an IPv4-mapped address for the one in it. */
+const metadata = new BlockList();
+for (const address of ["169.254.169.254", "169.254.170.2", "100.100.100.200"])
+  metadata.addAddress(address, "ipv4");
+metadata.addAddress("fd00:ec2::254", "ipv6");
 
 /** Whether a public address: everything else (mapped and unspecified addresses too) is reached by exception only. */
 export function isPublicAddress(address: string): boolean {
@@ -44,16 +48,7 @@ export function isPublicAddress(address: string): boolean {
 }
 
 export function isMetadataAddress(address: string): boolean {
-  return (
-    METADATA.includes(address) || (isIPv6(address) && METADATA.some((v4) => isMapped(address, v4)))
-  );
-}
-
-function isMapped(address: string, v4: string): boolean {
-  const list = new BlockList();
-  // A BlockList takes an IPv4-mapped address for the IPv4 address in it.
-  list.addAddress(v4, "ipv4");
-  return list.check(address, "ipv6");
+  return isWithin(address, metadata);
 }
 
 export function isWithin(address: string, net: BlockList): boolean {

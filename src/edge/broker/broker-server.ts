@@ -11,6 +11,7 @@ import {
   parseDeadline,
 } from "#contract";
 import type { Fence, FetchReply, Grant } from "#contract";
+import { readBounded } from "#platform";
 import type { Clock } from "#platform";
 import { performFetch } from "./fetch-capability.ts";
 import type { FetchParts } from "./fetch-capability.ts";
@@ -43,7 +44,7 @@ async function answer(
   if (request.method !== "POST" || request.url !== "/v1/capability/http.fetch")
     return end(response, 404);
   const deadlineMicros = parseDeadline(request.headers[BROKER_DEADLINE_HEADER]);
-  const body = await readBody(request);
+  const body = await readBounded(request, MAX_BROKER_BYTES);
   const call = body === null ? null : parseBrokerCall(body);
   if (deadlineMicros === null || call === null) return end(response, 400);
   // Whoever asked may stop waiting: then nothing goes on either.
@@ -75,17 +76,6 @@ function isRunner({ secret }: BrokerParts, header: string | undefined): boolean 
   const given = Buffer.from(header ?? "");
   const wanted = Buffer.from(`Bearer ${secret}`);
   return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BROKER_BYTES) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function end(response: ServerResponse, status: number): void {

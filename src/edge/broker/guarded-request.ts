@@ -4,6 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { isIPv6 } from "node:net";
 import { frameBounds, limits } from "#contract";
 import type { FetchReply, FetchRequest, HeaderList } from "#contract";
+import { readBounded } from "#platform";
 
 /** What a guest may send along, and what it gets to see. The connection's own headers are the broker's. */
 const REQUEST_HEADERS = new Set([
@@ -110,25 +111,16 @@ function send(
 }
 
 async function answerOf(answer: IncomingMessage, signal: AbortSignal): Promise<FetchReply> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  answer.on("error", () => {}); // the loop below throws it
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limits.capabilityBytes.value) {
-      answer.destroy();
-      return { failure: "too-large", message: "" };
-    }
-    chunks.push(chunk);
-  }
+  answer.on("error", () => {}); // reading throws it
+  const body = await readBounded(answer, limits.capabilityBytes.value);
   if (signal.aborted) return { failure: "timed-out", message: "" };
   const headers = shownHeaders(answer.rawHeaders);
-  if (headers === null) return { failure: "too-large", message: "" };
+  if (body === null || headers === null) return { failure: "too-large", message: "" };
   return {
     failure: null,
     status: answer.statusCode ?? 0,
     headers,
-    body: Buffer.concat(chunks),
+    body,
   };
 }
 

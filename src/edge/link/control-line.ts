@@ -4,7 +4,7 @@ import { decodeBase64, openDocument, parseTrustRootBody, trustRootOf } from "#tr
 import type { ObjectReader, TrustRoot } from "#trust";
 import { limits, openFence, openSnapshot } from "#contract";
 import type { Fence, Snapshot } from "#contract";
-import { writeFileDurably } from "#platform";
+import { readBounded, writeFileDurably } from "#platform";
 import type { Clock, Log } from "#platform";
 import type { Enrolment } from "./enrolment.ts";
 import { followLines } from "./line-stream.ts";
@@ -62,7 +62,7 @@ export async function openControlLine(parts: LineParts): Promise<ControlLine> {
   return line;
 }
 
-const NOTHING_STOPPED: FenceCounts = { refused: 0, unqueued: 0, killed: 0 };
+export const NOTHING_STOPPED: FenceCounts = { refused: 0, unqueued: 0, killed: 0 };
 
 class Line implements ControlLine {
   readonly #parts: LineParts;
@@ -166,7 +166,7 @@ class Line implements ControlLine {
       if (kind === "snapshot") this.#acceptSnapshot(bytes);
       else if (kind === "fence") this.#acceptFence(bytes);
       else this.#acceptTrustRoot(bytes);
-      this.#served = servedFrom(this.#state);
+      this.#served = servedFrom(this.#state, this.#served);
       return true;
     } catch (error) {
       this.#parts.log.error("link.document-refused", { kind, reason: String(error) });
@@ -183,7 +183,9 @@ class Line implements ControlLine {
   #acceptFence(bytes: Uint8Array): void {
     const opened = openFence(bytes, this.#parts.enrolment.stateKey, this.#parts.clock.now()); // stops: whoever would lift what control set
     refuseOlder("fence", this.#state.fence?.epoch, opened.body.epoch);
-    this.#state = { ...this.#state, fence: opened.body };
+    // Sealed again with later times, an epoch says the same.
+    if (this.#state.fence?.epoch !== opened.body.epoch)
+      this.#state = { ...this.#state, fence: opened.body };
   }
 
   #acceptTrustRoot(bytes: Uint8Array): void {
@@ -210,15 +212,10 @@ class Line implements ControlLine {
 
   async get(path: string, maxBytes: number): Promise<Uint8Array> {
     const response = await this.#fetch(path, { signal: AbortSignal.timeout(60_000) });
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.length;
-      if (size > maxBytes)
-        throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
+    const body = await readBounded(response.body ?? new ReadableStream(), maxBytes);
+    if (body === null)
+      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
+    return body;
   }
 
   async #fetch(
@@ -243,8 +240,10 @@ class Line implements ControlLine {
 }
 
 /** Null where the fence is older than the snapshot knows: what was stopped since would be served. */
-function servedFrom({ snapshot, fence }: LineState): Served | null {
+function servedFrom({ snapshot, fence }: LineState, before: Served | null): Served | null {
   if (snapshot === null || fence === null || fence.epoch < snapshot.fenceEpoch) return null;
+  // The same object as long as nothing changed: what is made ready from it is kept by it.
+  if (before?.snapshot === snapshot && before.fence === fence) return before;
   return { snapshot, fence };
 }
 

@@ -1,4 +1,4 @@
-import { CodedError, verifyRelease } from "#trust";
+import { CodedError, releaseSigner, verifyRelease } from "#trust";
 import type { ReleaseResult, TrustRoot } from "#trust";
 import {
   EXTENSION_TYPE,
@@ -45,7 +45,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
   try {
     const { config, component } = measure(question.bytes);
     const release = provenRelease(question);
-    const signer = release.ok ? release.release.value.signer.spkiDigest : null;
+    const signer = releaseSigner(release);
     const facts = {
       subject: measuredDigest(question.bytes),
       fence: question.fence.hit({ ...grant, signer }),

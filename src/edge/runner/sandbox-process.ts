@@ -12,7 +12,6 @@ import {
   MAX_FRAME_BYTES,
   MAX_PAYLOAD_BYTES,
   PROTOCOL_VERSION,
-  readCapabilityCall,
   readEmpty,
   readHalted,
   readHello,
@@ -30,8 +29,10 @@ import {
   writeReply,
   writeUngrant,
 } from "#contract";
-import type { CapabilityCall, FrameType, GrantFrame, HaltedFrame, LogFrame } from "#contract";
+import type { FrameType, GrantFrame, HaltedFrame, LogFrame } from "#contract";
 import { encodeHex, quote } from "#trust";
+import { CapabilityCalls } from "./capability-calls.ts";
+import type { OnCall } from "./capability-calls.ts";
 import { RunnerProcessError } from "./runner-process-error.ts";
 
 const START_MS = 20_000;
@@ -65,19 +66,6 @@ export interface SandboxLoad {
   readonly capabilities: readonly string[];
 }
 
-export type OnCall = (
-  call: CapabilityCall,
-  argument: Uint8Array,
-  signal: AbortSignal,
-) => Promise<Uint8Array>;
-
-/** A capability call whose argument still comes, or whose reply is being made. */
-interface Asking {
-  readonly call: CapabilityCall;
-  readonly parts: Buffer[];
-  readonly cancel: AbortController;
-}
-
 interface Waiting {
   readonly resolve: (payload: Buffer) => void;
   readonly reject: (error: Error) => void;
@@ -97,7 +85,7 @@ export class SandboxProcess implements AsyncDisposable {
   readonly #options: SandboxOptions;
   readonly #writer = new FrameWriter();
   readonly #waiting = new Map<number, Waiting>();
-  readonly #asking = new Map<number, Asking>();
+  readonly #calls: CapabilityCalls;
   readonly #gone: Promise<void>;
   #exited = false;
   #stderr = "";
@@ -124,6 +112,9 @@ export class SandboxProcess implements AsyncDisposable {
 
   private constructor(options: SandboxOptions) {
     this.#options = options;
+    this.#calls = new CapabilityCalls(options.onCall, (stream, reply) =>
+      this.#answer(stream, reply),
+    );
     this.socketPath = options.socketPath;
     rmSync(options.socketPath, { force: true });
     // An empty environment, no standard input or output: the sandbox has its two sockets and standard error.
@@ -310,7 +301,7 @@ export class SandboxProcess implements AsyncDisposable {
   #onFrame(type: FrameType, flags: number, stream: number, payload: Buffer): void {
     if (type === frameTypes.log) return this.#options.onLog(readLog(payload));
     if (type === frameTypes.call || (stream !== 0 && stream % 2 === 0))
-      return this.#onAsking(type, stream, payload);
+      return this.#calls.onFrame(type, stream, payload);
     if (type === frameTypes.close) {
       const { code, message } = readReason(payload);
       return this.#fail(
@@ -347,30 +338,7 @@ export class SandboxProcess implements AsyncDisposable {
     } else waiting.resolve(Buffer.from(payload));
   }
 
-  /** Frames of the sandbox's own streams: CALL, its argument, or that nobody waits for the reply any more. */
-  #onAsking(type: FrameType, stream: number, payload: Buffer): void {
-    if (type === frameTypes.call) {
-      const call = readCapabilityCall(payload);
-      this.#asking.set(stream, { call, parts: [], cancel: new AbortController() });
-      return;
-    }
-    const asking = this.#asking.get(stream);
-    if (asking === undefined) return; // of a call that is over
-    if (type === frameTypes.data) asking.parts.push(Buffer.from(payload));
-    else if (type === frameTypes.end) void this.#reply(stream, asking);
-    else if (type === frameTypes.cancel) {
-      this.#asking.delete(stream);
-      asking.cancel.abort();
-    } else
-      throw new RunnerProcessError(
-        "sandbox.protocol",
-        `cannot take frame ${type} in a capability call`,
-      );
-  }
-
-  async #reply(stream: number, { call, parts, cancel }: Asking): Promise<void> {
-    const reply = await this.#options.onCall(call, Buffer.concat(parts), cancel.signal);
-    if (!this.#asking.delete(stream)) return;
+  async #answer(stream: number, reply: Uint8Array): Promise<void> {
     writeReply(this.#writer, stream, reply.length);
     for (let at = 0; at < reply.length; at += MAX_PAYLOAD_BYTES)
       writeData(this.#writer, stream, reply.subarray(at, at + MAX_PAYLOAD_BYTES));
@@ -398,7 +366,7 @@ export class SandboxProcess implements AsyncDisposable {
   #onExit(status: number | null, signal: string | null, done: () => void, cause?: unknown): void {
     if (this.#exited) return;
     this.#exited = true;
-    for (const asking of this.#asking.values()) asking.cancel.abort();
+    this.#calls.abandon();
     this.#fail(
       new RunnerProcessError(
         "sandbox.gone",
