@@ -38,7 +38,12 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   trust: { folder: "src/core/trust", floor: 0, sees: [], packages: ["canonicalize"] }, // RFC 8785, no dependencies
   policy: { folder: "src/core/policy", floor: 1, sees: ["trust"], packages: [] },
   contract: { folder: "src/core/contract", floor: 1, sees: ["trust"], packages: ["typebox"] }, // schemas are JSON Schema
-  platform: { folder: "src/core/platform", floor: 2, sees: ["trust", "contract"], packages: [] },
+  platform: {
+    folder: "src/core/platform",
+    floor: 2,
+    sees: ["trust", "contract"],
+    packages: ["prom-client"], // counters, buckets and their text format
+  },
   store: {
     folder: "src/control/store",
     floor: 3,

@@ -4,10 +4,11 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "#trust";
-import { EnvReader, jsonLog, runtimeFolder } from "#platform";
+import { EnvReader, jsonLog, Metrics, Readiness, runtimeFolder, startOperations } from "#platform";
 import type { Log } from "#platform";
 import { openDataFolder, StartError } from "./data-folder.ts";
 import { lockData } from "./data-lock.ts";
+import { operationsPort, operationsPorts } from "./operations.ts";
 import { provideSamples } from "./samples.ts";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
@@ -19,7 +20,9 @@ const HELP = `npm start            runs Caisson on this machine in development m
 
 settings, by environment:
   CAISSON_DATA       data folder; .caisson in this clone unless named
-  CAISSON_PORT       port of control; the gateway has the next one (8700, 8701)
+  CAISSON_PORT       port of control; the gateway has the next one (8700, 8701); metrics, health and
+                     readiness are on +10 (supervisor), +11 (control), +12 (gateway), +13 (runner), +14 (broker)
+  CAISSON_LOG_CALLS  which calls get a log line: failed, all or none; failed unless named
   SIGNING_TRUST_BUNDLE  PEM file or text of publisher keys to trust once scoped
   EXT_EGRESS_ALLOWLIST  origins that extensions may reach at all, comma-separated; none unless named
   CAISSON_EGRESS_DNS    servers that resolve those names; this machine's own unless named
@@ -49,7 +52,8 @@ async function main(): Promise<void> {
   const config = readStartConfig(process.env);
   await openDataFolder(config.data);
   await using _lock = await lockData(config.data);
-  for (const port of [config.port, config.port + 1]) await requireFree(port);
+  for (const port of [config.port, config.port + 1, ...operationsPorts(config.port)])
+    await requireFree(port);
   buildNative();
   const runtime = runtimeFolder(process.env, config.data);
   await mkdir(runtime, { recursive: true, mode: 0o700 });
@@ -57,10 +61,19 @@ async function main(): Promise<void> {
     { data: join(config.data, "postgres"), socketFolder: runtime },
     log,
   );
-  const processes = processesOf(config, runtime, log);
+  const metrics = new Metrics("supervisor");
+  const processes = processesOf(config, runtime, { log, metrics });
+  const readiness = new Readiness();
+  for (const child of processes) readiness.add(child.name, () => child.pid !== undefined);
+  await using _operations = await startOperations({
+    port: operationsPort(config.port, "supervisor"),
+    metrics,
+    readiness,
+  });
   try {
     await Promise.race([serve(config, postgres, processes), stopped]);
     await stopped;
+    readiness.leave();
     process.stdout.write("caisson: stopping\n");
   } finally {
     for (const child of processes.toReversed()) await child.stop();
@@ -80,13 +93,28 @@ async function serve(
   process.stdout.write(welcome(config, samples));
 }
 
-function processesOf(config: StartConfig, runtime: string, log: Log): SupervisedProcess[] {
+function processesOf(
+  config: StartConfig,
+  runtime: string,
+  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
+): SupervisedProcess[] {
   const env = { CAISSON_DATA: config.data, CAISSON_RUNTIME: runtime, CAISSON_PG_SOCKET: runtime };
+  const onRestart = (name: string) => metrics.count("caisson_process_restarts_total", { name });
+  const make = (name: "control" | "broker" | "runner" | "gateway", port?: number) =>
+    new SupervisedProcess(
+      name,
+      {
+        ...env,
+        CAISSON_OPS_PORT: String(operationsPort(config.port, name)),
+        ...(port === undefined ? {} : { CAISSON_PORT: String(port) }),
+      },
+      { log, onRestart },
+    );
   return [
-    new SupervisedProcess("control", { ...env, CAISSON_PORT: String(config.port) }, log),
-    new SupervisedProcess("broker", env, log),
-    new SupervisedProcess("runner", env, log),
-    new SupervisedProcess("gateway", { ...env, CAISSON_PORT: String(config.port + 1) }, log),
+    make("control", config.port),
+    make("broker"),
+    make("runner"),
+    make("gateway", config.port + 1),
   ];
 }
 

@@ -8,10 +8,15 @@ import {
   endWithParent,
   EnvReader,
   jsonLog,
+  Metrics,
+  Readiness,
   runtimeFolder,
+  startOperations,
   systemClock,
 } from "#platform";
 import { openControlLine, readEnrolment } from "#link";
+import { readOperationsPort } from "./operations.ts";
+import { showLine } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 interface BrokerConfig {
@@ -19,6 +24,7 @@ interface BrokerConfig {
   readonly runtime: string;
   readonly ceiling: EgressCeiling;
   readonly dnsServers: readonly string[];
+  readonly operationsPort: number;
 }
 
 function readBrokerConfig(env: Readonly<Record<string, string | undefined>>): BrokerConfig {
@@ -29,6 +35,7 @@ function readBrokerConfig(env: Readonly<Record<string, string | undefined>>): Br
     data,
     runtime: runtimeFolder(env, data),
     ceiling: readCeiling(reader),
+    operationsPort: readOperationsPort(reader, "broker"),
     dnsServers: dns.map((server) => server.trim()).filter((server) => server !== ""),
   });
 }
@@ -36,6 +43,8 @@ function readBrokerConfig(env: Readonly<Record<string, string | undefined>>): Br
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("broker");
+  const metrics = new Metrics("broker");
+  const readiness = new Readiness();
   const config = readBrokerConfig(process.env);
   const enrolment = await readEnrolment(join(config.data, "edge/broker.json"));
   await using line = await openControlLine({
@@ -51,6 +60,7 @@ async function main(): Promise<void> {
     stateKey: enrolment.stateKey,
     fence: () => line.state.fence,
     clock: systemClock,
+    metrics,
     ceiling: config.ceiling,
     resolve: hostResolver(config.dnsServers),
   });
@@ -61,9 +71,17 @@ async function main(): Promise<void> {
   );
   // Written last: a runner that reads it finds a broker that answers.
   await writeFile(join(config.runtime, "broker.secret"), `${secret}\n`, { mode: 0o600 });
-  log.info("broker.ready", { origins: config.ceiling.size });
+  showLine(metrics, line);
+  readiness.add("fence", () => line.state.fence !== null);
+  await using operations = await startOperations({
+    port: config.operationsPort,
+    metrics,
+    readiness,
+  });
+  log.info("broker.ready", { origins: config.ceiling.size, operations: operations.port });
   process.send?.({ ready: true });
   await untilStopped();
+  readiness.leave();
   await new Promise((resolve) => {
     server.close(resolve);
     server.closeAllConnections();

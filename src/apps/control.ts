@@ -9,6 +9,9 @@ import {
   endWithParent,
   EnvReader,
   jsonLog,
+  Metrics,
+  Readiness,
+  startOperations,
   systemClock,
   writeFileDurably,
 } from "#platform";
@@ -23,6 +26,7 @@ import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
 import { enrolEdge, setOperatorKey } from "#tenants";
 import { developmentSecrets } from "./development-secrets.ts";
+import { readOperationsPort } from "./operations.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 const KEY_LOOK_MS = 250;
@@ -38,6 +42,7 @@ interface ControlConfig {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  readonly operationsPort: number;
   readonly socketFolder: string;
   readonly trustBundle: string | null;
 }
@@ -48,6 +53,7 @@ function readControlConfig(env: Readonly<Record<string, string | undefined>>): C
     data: dataFolder(env),
     host: "127.0.0.1",
     port: reader.int("CAISSON_PORT", { min: 0, max: 65_000, default: 8_700 }),
+    operationsPort: readOperationsPort(reader, "control"),
     socketFolder: reader.required("CAISSON_PG_SOCKET"),
     trustBundle: reader.optional("SIGNING_TRUST_BUNDLE"),
   });
@@ -56,6 +62,8 @@ function readControlConfig(env: Readonly<Record<string, string | undefined>>): C
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("control");
+  const metrics = new Metrics("control");
+  const readiness = new Readiness();
   const config = readControlConfig(process.env);
   const keys = await openKeys(join(config.data, "keys"));
   const database = (user: string) => ({
@@ -80,8 +88,13 @@ async function main(): Promise<void> {
     signer: keys.auditLog,
   });
   const audit = openAudit({ store, clock: systemClock, log: auditLog });
-  const registry = await openRegistry(config, keys, { store, log: artifactLog, audit });
-  await using api = await startControlApi({ registry, log, logFolder }, config);
+  const registry = await openRegistry(config, keys, {
+    store,
+    log: artifactLog,
+    audit,
+    events: { log, metrics },
+  });
+  await using api = await startControlApi({ registry, log, metrics, logFolder }, config);
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
   await writeFileDurably(
     `${auditFolder}.vkey`,
@@ -90,15 +103,23 @@ async function main(): Promise<void> {
   await enrolDevelopment(config.data, registry, api.url);
   using _sweep = sweepRegularly(registry, log);
   using _key = followOperatorKey(config.data, registry, log);
-  log.info("control.ready", { url: api.url });
+  readiness.add("database", () => store.answers());
+  await using operations = await startOperations({
+    port: config.operationsPort,
+    metrics,
+    readiness,
+  });
+  log.info("control.ready", { url: api.url, operations: operations.port });
   process.send?.({ ready: api.url });
   await untilStopped();
+  readiness.leave();
+  log.info("control.leaving", {});
 }
 
 async function openRegistry(
   config: ControlConfig,
   keys: ControlKeys,
-  { store, log, audit }: Pick<RegistryParts, "store" | "log" | "audit">,
+  { store, log, audit, events }: Pick<RegistryParts, "store" | "log" | "audit" | "events">,
 ): Promise<RegistryParts> {
   const logKey = logKeyOf(
     noteSigner(ORIGIN, keys.artifactLog).verifierKey,
@@ -120,6 +141,7 @@ async function openRegistry(
     log,
     logKey,
     audit,
+    events,
     fences: await Fences.open({ store, clock: systemClock }),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
   };

@@ -5,18 +5,27 @@ import {
   endWithParent,
   EnvReader,
   jsonLog,
+  Metrics,
+  Readiness,
   runtimeFolder,
+  startOperations,
   systemClock,
 } from "#platform";
-import { GatewayServer, SandboxLine } from "#gateway";
+import { CALL_LINES, CallLog, GatewayServer, SandboxLine } from "#gateway";
+import type { CallLines } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
+import { drainServer } from "./drain.ts";
+import { readOperationsPort } from "./operations.ts";
+import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 interface GatewayConfig {
   readonly data: string;
   readonly runtime: string;
   readonly port: number;
+  readonly operationsPort: number;
   readonly deadlineMs: number;
+  readonly callLines: CallLines;
 }
 
 function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
@@ -26,6 +35,8 @@ function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): G
     data,
     runtime: runtimeFolder(env, data),
     port: reader.int("CAISSON_PORT", { min: 0, max: 65_535, default: 8_701 }),
+    operationsPort: readOperationsPort(reader, "gateway"),
+    callLines: reader.choice("CAISSON_LOG_CALLS", CALL_LINES, "failed"),
     deadlineMs: reader.int("EXT_GATEWAY_TIMEOUT_MS", {
       min: 1,
       max: limits.callDeadlineMs.max,
@@ -34,9 +45,14 @@ function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): G
   });
 }
 
+/** No call lasts longer unless the operator asked for it; whoever stops the gateway waits for this. */
+const MAX_DRAIN_MS = 30_000;
+
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("gateway");
+  const metrics = new Metrics("gateway");
+  const readiness = new Readiness();
   const config = readGatewayConfig(process.env);
   const enrolment = await readEnrolment(join(config.data, "edge/gateway.json"));
   await using line = await openControlLine({
@@ -55,24 +71,40 @@ async function main(): Promise<void> {
     socketPath: join(config.runtime, "sandbox.sock"),
     secretPath: join(config.runtime, "sandbox.secret"),
   });
-  const { server } = new GatewayServer({
+  const calls = new CallLog({ log, metrics, lines: config.callLines });
+  const gateway = new GatewayServer({
     fresh: () => line.fresh(),
     sandbox: () => sandbox.client,
-    record: (record) => spool.append(record),
+    record: (record) => {
+      calls.ended(record);
+      return spool.append(record);
+    },
     spoolOpen: () => spool.open,
     deadlineMs: config.deadlineMs,
+    staying: () => !readiness.leaving,
+    onRefused: (refused) => calls.refused(refused),
   });
+  const { server } = gateway;
+  metrics.show("caisson_gateway_open_calls", () => gateway.open);
+  showLine(metrics, line);
+  showSpool(metrics, spool);
+  readiness.add("snapshot", () => line.fresh() !== null);
+  readiness.add("sandbox", () => sandbox.client !== null);
+  readiness.add("spool", () => spool.open);
   await new Promise<void>((resolve, reject) =>
     server.once("error", reject).listen(config.port, "127.0.0.1", resolve),
   );
-  log.info("gateway.ready", { port: config.port });
+  await using operations = await startOperations({
+    port: config.operationsPort,
+    metrics,
+    readiness,
+  });
+  log.info("gateway.ready", { port: config.port, operations: operations.port });
   process.send?.({ ready: config.port });
   await untilStopped();
-  await new Promise((resolve) => {
-    server.close(resolve);
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), 5_000).unref();
-  });
+  readiness.leave();
+  log.info("gateway.leaving", { open: gateway.open });
+  await drainServer(server, () => gateway.open, Math.min(config.deadlineMs, MAX_DRAIN_MS));
 }
 
 await main();

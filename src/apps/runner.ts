@@ -9,7 +9,10 @@ import {
   endWithParent,
   EnvReader,
   jsonLog,
+  Metrics,
+  Readiness,
   runtimeFolder,
+  startOperations,
   systemClock,
 } from "#platform";
 import type { Log } from "#platform";
@@ -26,6 +29,8 @@ import {
 } from "#runner";
 import type { KeeperParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
+import { readOperationsPort } from "./operations.ts";
+import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 const TOOLCHAIN_IMPORTS = fileURLToPath(
@@ -37,16 +42,24 @@ const RESTART_MS = 100;
 interface RunnerConfig {
   readonly data: string;
   readonly runtime: string;
+  readonly operationsPort: number;
 }
 
 function readRunnerConfig(env: Readonly<Record<string, string | undefined>>): RunnerConfig {
+  const reader = new EnvReader(env);
   const data = dataFolder(env);
-  return new EnvReader(env).done({ data, runtime: runtimeFolder(env, data) });
+  return reader.done({
+    data,
+    runtime: runtimeFolder(env, data),
+    operationsPort: readOperationsPort(reader, "runner"),
+  });
 }
 
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("runner");
+  const metrics = new Metrics("runner");
+  const readiness = new Readiness();
   const config = readRunnerConfig(process.env);
   const native = nativePaths();
   const enrolment = await readEnrolment(join(config.data, "edge/runner.json"));
@@ -79,6 +92,7 @@ async function main(): Promise<void> {
       ),
     clock: systemClock,
     log,
+    metrics,
   };
   const host = new SandboxHost({
     executable: native.sandbox,
@@ -89,9 +103,21 @@ async function main(): Promise<void> {
     log,
   });
   await host.start();
-  log.info("runner.ready", {});
+  metrics.show("caisson_grants_loaded", () => host.grants);
+  showLine(metrics, line);
+  showSpool(metrics, spool);
+  readiness.add("snapshot", () => line.fresh() !== null);
+  readiness.add("sandbox", () => host.serves);
+  readiness.add("spool", () => spool.open);
+  await using operations = await startOperations({
+    port: config.operationsPort,
+    metrics,
+    readiness,
+  });
+  log.info("runner.ready", { operations: operations.port });
   process.send?.({ ready: true });
   await untilStopped();
+  readiness.leave();
   await host.stop();
 }
 
@@ -123,6 +149,16 @@ class SandboxHost {
     parts.line.onFence((fence) => this.#keeper?.fence(fence) ?? Promise.resolve(NOTHING_STOPPED));
   }
 
+  /** Grants that the sandbox holds. */
+  get grants(): number {
+    return this.#keeper?.count ?? 0;
+  }
+
+  /** False between the end of one sandbox and the start of the next. */
+  get serves(): boolean {
+    return this.#sandbox !== null;
+  }
+
   async start(): Promise<void> {
     const { executable, runtime, keeper, line, log } = this.#parts;
     const sandbox = await SandboxProcess.start({
@@ -131,6 +167,8 @@ class SandboxHost {
       onLog: (frame) => this.#onLog(frame),
       onCall: (asked, argument, signal) => this.#onCall(asked, argument, signal),
       onExit: (exit) => {
+        this.#sandbox = null;
+        if (!this.#stopping) keeper.metrics.count("caisson_sandbox_ends_total", {});
         log.warn("sandbox.ended", {
           status: exit.status,
           signal: exit.signal,

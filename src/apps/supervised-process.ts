@@ -5,7 +5,8 @@ import type { Log } from "#platform";
 import { StartError } from "./data-folder.ts";
 
 const READY_MS = 60_000;
-const STOP_MS = 10_000;
+/** A gateway lets its calls come to their end first. */
+const STOP_MS = 35_000;
 const RESTART_MS = [100, 500, 2_000, 5_000];
 const STEADY_MS = 30_000;
 
@@ -14,15 +15,21 @@ export class SupervisedProcess {
   readonly name: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #log: Log;
+  readonly #onRestart: (name: string) => void;
   #child: ChildProcess | null = null;
   #stopping = false;
   #failures = 0;
   #ready: unknown = null;
 
-  constructor(name: string, env: Readonly<Record<string, string>>, log: Log) {
+  constructor(
+    name: string,
+    env: Readonly<Record<string, string>>,
+    parts: { readonly log: Log; readonly onRestart: (name: string) => void },
+  ) {
     this.name = name;
     this.#env = env;
-    this.#log = log;
+    this.#log = parts.log;
+    this.#onRestart = parts.onRestart;
   }
 
   get pid(): number | undefined {
@@ -56,7 +63,9 @@ export class SupervisedProcess {
     const wait = RESTART_MS[Math.min(this.#failures, RESTART_MS.length) - 1] ?? RESTART_MS[0] ?? 0;
     this.#log.warn("process.ended", { name: this.name, code, signal, restartMs: wait });
     setTimeout(() => {
-      if (!this.#stopping) this.#spawn();
+      if (this.#stopping) return;
+      this.#onRestart(this.name);
+      this.#spawn();
     }, wait);
   }
 

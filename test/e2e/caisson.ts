@@ -79,10 +79,13 @@ export class Caisson implements AsyncDisposable {
   get south(): Tenant {
     return this.#parts.south;
   }
+  get supervisorPid(): number {
+    return this.#parts.pid;
+  }
   get signer(): Signer {
     return this.#parts.signer;
   }
-  /** Lines of all processes, the last 200 kB. */
+  /** Lines of all processes. */
   get output(): string {
     return this.#parts.output();
   }

@@ -1,12 +1,16 @@
 import { createServer } from "node:net";
 
-/** The lower of two neighbouring ports that nothing listens on. */
+/** What a Caisson listens on above the port it is told: control, gateway, and the operations servers of its processes. */
+const OFFSETS = [0, 1, 10, 11, 12, 13, 14];
+
+/** A port that nothing listens on, nor on those that go with it. */
 export async function freePorts(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if ((await isFree(port)) && (await isFree(port + 1))) return port;
+    const free = await Promise.all(OFFSETS.map((offset) => isFree(port + offset)));
+    if (free.every(Boolean)) return port;
   }
-  throw new Error("cannot find two free ports");
+  throw new Error("cannot find free ports");
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -14,6 +14,8 @@ import { childrenOf } from "./children.ts";
 import { freePorts } from "./free-ports.ts";
 import { until } from "./until.ts";
 
+/** Far more than a test file makes: whoever looks from a mark on would lose it where the beginning is cut. */
+const OUTPUT_CHARS = 16_000_000;
 const MAIN = fileURLToPath(new URL("../../src/apps/all-in-one.ts", import.meta.url));
 const ACTIONS = [
   "key:manage",
@@ -112,7 +114,7 @@ function outputOf(child: ChildProcess): () => string {
   for (const stream of [child.stdout, child.stderr])
     stream
       ?.setEncoding("utf8")
-      .on("data", (chunk: string) => (text = (text + chunk).slice(-200_000)));
+      .on("data", (chunk: string) => (text = (text + chunk).slice(-OUTPUT_CHARS)));
   return () => text;
 }
 

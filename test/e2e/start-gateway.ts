@@ -46,6 +46,7 @@ export async function startGateway(
       CAISSON_DATA: data,
       CAISSON_RUNTIME: caisson.runtime,
       CAISSON_PORT: String(port),
+      CAISSON_OPS_PORT: "0",
     },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });

@@ -1,4 +1,4 @@
-import type { Log } from "#platform";
+import type { Log, Metrics } from "#platform";
 import type { RegistryParts } from "#registry";
 import type { FenceLines } from "./fence-lines.ts";
 import type { EdgeLines } from "./edge-lines.ts";
@@ -7,6 +7,7 @@ import type { EdgeLines } from "./edge-lines.ts";
 export interface ControlParts {
   readonly registry: RegistryParts;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface RouteParts extends ControlParts {

@@ -28,6 +28,11 @@ export class EdgeLines implements AsyncDisposable {
     this.#reseal = setInterval(() => void this.changed(), RESEAL_MS);
   }
 
+  /** Edges on the line. */
+  get count(): number {
+    return this.#open.size;
+  }
+
   async attach(response: ServerResponse): Promise<void> {
     if (this.#snapshot === null) await this.changed();
     response.writeHead(200, {

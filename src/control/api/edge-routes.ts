@@ -9,7 +9,7 @@ import type { RouteParts } from "./control-parts.ts";
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
   app: FastifyInstance,
-  { registry, lines, fenceLines }: RouteParts,
+  { registry, lines, fenceLines, metrics }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
     const edgeOf = new WeakMap<FastifyRequest, string>();
@@ -45,11 +45,15 @@ export function serveEdges(
       return { counted: fenceLines.acknowledge(line, edgeOf.get(request) ?? "", ack) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
-      await ingestExecutions(registry.store, parseExecutionBatch(body));
+      const batch = parseExecutionBatch(body);
+      await ingestExecutions(registry.store, batch);
+      metrics.count("caisson_executions_ingested_total", {}, batch.code.length);
       return {};
     });
     scope.post<{ Body: Buffer }>("/v1/edge/logs", async ({ body }) => {
-      await ingestLogs(registry.store, parseLogBatch(body));
+      const batch = parseLogBatch(body);
+      await ingestLogs(registry.store, batch);
+      metrics.count("caisson_log_lines_ingested_total", {}, batch.length);
       return {};
     });
     scope.post<{ Body: Buffer }>("/v1/edge/builds", async ({ body }) => {

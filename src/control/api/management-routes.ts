@@ -247,7 +247,7 @@ function serveRecords(serve: Serve, { registry }: RouteParts): void {
 
 function serveOperation<O extends Operation>(
   app: FastifyInstance,
-  { registry }: RouteParts,
+  { registry, log }: RouteParts,
   operation: O,
   handler: Handler<O>,
 ): void {
@@ -272,6 +272,7 @@ function serveOperation<O extends Operation>(
       const audit: Call<O>["audit"] = async (kind, tenant, subject, detail) => {
         const by = principal === null ? "nobody" : nameOf(principal);
         await registry.audit.record({ kind, by, tenant, subject, detail });
+        log.info("change", { requestId: request.id, kind, by, tenant, subject, detail });
       };
       // Fastify has just checked all three against the operation's own schemas.
       const input = { params: request.params, query: request.query, body: request.body } as Pick<

@@ -9,6 +9,7 @@ import { serveEdges } from "./edge-routes.ts";
 import { serveLogFiles } from "./log-routes.ts";
 import { serveManagement } from "./management-routes.ts";
 import { serveRegistry } from "./registry-routes.ts";
+import { tellRequests } from "./request-log.ts";
 
 export type { ControlParts } from "./control-parts.ts";
 
@@ -17,6 +18,8 @@ export interface ControlApi extends AsyncDisposable {
 }
 
 const HEADERS_BYTES = 16 * 1_024;
+const CLOSE_GRACE_MS = 10_000;
+const CLOSE_LOOK_MS = 50;
 
 /** Control's one HTTP server: management API, registry, line to the edges, log files. */
 export async function startControlApi(
@@ -28,11 +31,12 @@ export async function startControlApi(
   const routes = { ...parts, lines, fenceLines };
   const app = Fastify({
     genReqId: () => newId("request"),
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     http: { maxHeaderSize: HEADERS_BYTES },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  tellRequests(app, parts);
   app.setErrorHandler(async (error, request, reply) => {
     const { status, body } = problemOf(error, request.id);
     if (status >= 500)
@@ -46,6 +50,7 @@ export async function startControlApi(
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)),
   );
+  parts.metrics.show("caisson_edges_connected", () => lines.count);
   serveManagement(app, routes);
   serveEdges(app, routes);
   serveRegistry(app, routes);
@@ -56,9 +61,19 @@ export async function startControlApi(
     async [Symbol.asyncDispose]() {
       await fenceLines[Symbol.asyncDispose]();
       await lines[Symbol.asyncDispose]();
-      await app.close();
+      await closeInOrder(app);
     },
   };
+}
+
+/** What is being answered is answered; what takes longer than the grace is cut. */
+async function closeInOrder(app: FastifyInstance): Promise<void> {
+  const end = Date.now() + CLOSE_GRACE_MS;
+  const look = setInterval(() => {
+    if (Date.now() > end) app.server.closeAllConnections();
+    else app.server.closeIdleConnections();
+  }, CLOSE_LOOK_MS);
+  await app.close().finally(() => clearInterval(look));
 }
 
 function notFound(requestId: string): object {

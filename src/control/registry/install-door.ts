@@ -26,7 +26,7 @@ import { verdictInputs } from "./publish-door.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
 import { provenRelease } from "./proven-release.ts";
-import { auditVerdict, recordVerdict } from "./verdict-store.ts";
+import { recordVerdict, tellVerdict } from "./verdict-store.ts";
 
 const GRANT_VALID_MS = 365 * 24 * 3_600_000;
 
@@ -72,7 +72,8 @@ async function installInTurn(
 ): Promise<{ verdict: Verdict; verdictId: string }> {
   const situation = await findSituation(parts, tenant, request);
   const { verdict, artifact } = await judge(parts, tenant, situation, request);
-  await auditVerdict(parts.audit, verdict, by, tenant);
+  const { extension } = request;
+  await tellVerdict(parts, verdict, { by, tenant, extension, version: situation.version });
   if (verdict.outcome !== "allow" || artifact === null) {
     await parts.store.asSystem((tx) => recordVerdict(tx, verdict, parts.keys.verdict, tenant));
     throw new RefusedError(

@@ -37,7 +37,7 @@ import type { MeasuredArtifact } from "./measured-artifact.ts";
 import { RefusedError, RegistryError } from "./registry-error.ts";
 import type { RegistryParts } from "./registry-parts.ts";
 import { provenRelease } from "./proven-release.ts";
-import { auditVerdict, recordVerdict } from "./verdict-store.ts";
+import { recordVerdict, tellVerdict } from "./verdict-store.ts";
 
 export interface PublishRequest {
   /** Attacker-controlled, as all of it. */
@@ -90,7 +90,8 @@ async function publishInTurn(
   const wanted = parseWanted(request);
   const manifest = await requirePushed(parts, wanted);
   const judged = await judge(parts, wanted, manifest.bytes, "tagged");
-  await auditVerdict(parts.audit, judged.verdict, by, null);
+  const { extension, version } = request;
+  await tellVerdict(parts, judged.verdict, { by, tenant: null, extension, version });
   if (judged.verdict.outcome !== "allow" || judged.release === null)
     return refuse(parts, wanted, judged.verdict);
   if (judged.standing) return admittedBefore(parts, wanted.digest, judged.verdict);

@@ -1,5 +1,5 @@
 import type { LogKey } from "#trust";
-import type { Clock } from "#platform";
+import type { Clock, Log, Metrics } from "#platform";
 import type { Fences } from "#fence";
 import type { Audit } from "#audit";
 import type { TileLog } from "#log";
@@ -19,6 +19,8 @@ export interface RegistryParts {
   readonly logKey: LogKey;
   readonly audit: Audit;
   readonly fences: Fences;
+  /** Where what happened is told: a line and a count for each event. */
+  readonly events: { readonly log: Log; readonly metrics: Metrics };
   /** `package:interface` names that toolchains import (sdk/wit/toolchain-imports.txt). */
   readonly toolchainImports: ReadonlySet<string>;
 }

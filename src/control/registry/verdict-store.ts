@@ -1,10 +1,10 @@
 import { openEnvelope, parseEnvelope, serializeEnvelope, signEnvelope } from "#trust";
 import type { Signer } from "#trust";
-import type { Audit } from "#audit";
-import { verdictBytes, verdictId } from "#policy";
+import { denialCodes, verdictBytes, verdictId } from "#policy";
 import type { Verdict } from "#policy";
 import type { Store, Tx } from "#store";
 import { RegistryError } from "./registry-error.ts";
+import type { RegistryParts } from "./registry-parts.ts";
 
 const PAYLOAD_TYPE = "application/vnd.caisson.verdict.v1+json";
 
@@ -33,16 +33,36 @@ export async function recordVerdict(
   return id;
 }
 
-/** A verdict's leaf of the audit log; written before anything is admitted on it. */
-export async function auditVerdict(
-  audit: Audit,
+/** Whom a door answered, and about what. */
+export interface Asked {
+  readonly by: string;
+  readonly tenant: string | null;
+  readonly extension: string;
+  readonly version: string;
+}
+
+/** What happens when a door has judged: a leaf of the audit log, before anything is admitted on it; a log line; a count. */
+export async function tellVerdict(
+  { audit, events }: Pick<RegistryParts, "audit" | "events">,
   verdict: Verdict,
-  by: string,
-  tenant: string | null,
+  { by, tenant, extension, version }: Asked,
 ): Promise<void> {
-  const { door, outcome, subject } = verdict;
-  const detail = `${door} ${outcome} ${verdictId(verdict)}`;
-  await audit.record({ kind: "verdict", by, tenant, subject, detail });
+  const { door, outcome, subject, reasons } = verdict;
+  const id = verdictId(verdict);
+  await audit.record({ kind: "verdict", by, tenant, subject, detail: `${door} ${outcome} ${id}` });
+  events.metrics.count("caisson_door_verdicts_total", { door, outcome });
+  const codes = denialCodes(reasons).join(" ");
+  const line = {
+    door,
+    outcome,
+    verdict: id,
+    by,
+    tenant,
+    extension,
+    version,
+    content_hash: subject,
+  };
+  events.log[outcome === "allow" ? "info" : "warn"]("verdict", { ...line, codes });
 }
 
 export interface KeptVerdict {

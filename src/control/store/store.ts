@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
 import type { Transaction } from "kysely";
 import pg from "pg";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Id } from "#platform";
 import type { Tables } from "./tables.ts";
 
@@ -19,6 +20,7 @@ export type DatabaseAddress =
 const POOL_SIZE = 8;
 const CONNECT_MS = 5_000;
 const STATEMENT_MS = 30_000;
+const ANSWER_MS = 1_000;
 
 export interface Store extends AsyncDisposable {
   /** Rows of that tenant only: row-level security refuses the rest, whatever the query says. */
@@ -27,6 +29,8 @@ export interface Store extends AsyncDisposable {
   asSystem<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** A statement that names no tenant: rows under row-level security are invisible. */
   unscoped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Whether the database answers now; one that takes longer than a second does not. */
+  answers(): Promise<boolean>;
 }
 
 export function openStore(address: DatabaseAddress): Store {
@@ -48,6 +52,13 @@ export function openStore(address: DatabaseAddress): Store {
     asTenant: (tenant, work) => scoped(tenant, work),
     asSystem: (work) => scoped("*", work),
     unscoped: (work) => database.transaction().execute(work),
+    answers: () => {
+      const asked = sql`select 1`.execute(database).then(
+        () => true,
+        () => false,
+      );
+      return Promise.race([asked, pause(ANSWER_MS, false, { ref: false })]);
+    },
     [Symbol.asyncDispose]: () => database.destroy(),
   };
 }

@@ -1,5 +1,7 @@
 export type { Bound } from "./limits.ts";
 export { KIB, limits, MIB } from "./limits.ts";
+export type { MetricDefinition, MetricName, ProcessName } from "./metrics.ts";
+export { metricTable } from "./metrics.ts";
 export type { ErrorCode, ErrorEntry } from "./errors.ts";
 export { errors, isErrorCode } from "./errors.ts";
 export type { ExtensionId, ExtensionName, Version } from "./names.ts";

@@ -12,7 +12,7 @@ import {
 } from "#contract";
 import type { Fence, FetchReply, Grant } from "#contract";
 import { readBounded } from "#platform";
-import type { Clock } from "#platform";
+import type { Clock, Metrics } from "#platform";
 import { performFetch } from "./fetch-capability.ts";
 import type { FetchParts } from "./fetch-capability.ts";
 
@@ -23,6 +23,7 @@ export interface BrokerParts extends FetchParts {
   /** What is stopped; null: not known, nothing goes out. */
   readonly fence: () => Fence | null;
   readonly clock: Clock;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -56,6 +57,9 @@ async function answer(
     typeof grant === "string"
       ? { failure: "denied", message: grant }
       : await performFetch(parts, grant, call.argument, AbortSignal.any([gone.signal, late]));
+  const outcome = gone.signal.aborted ? "gone" : (reply.failure ?? "done");
+  const labels = { capability: "http.fetch" };
+  parts.metrics.count("caisson_broker_requests_total", { ...labels, outcome });
   if (!gone.signal.aborted) response.end(fetchReplyBytes(reply));
 }
 

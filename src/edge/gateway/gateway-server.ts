@@ -7,6 +7,7 @@ import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { FenceEntry } from "#contract";
 import type { Served } from "#link";
 import { idText, newId, newIdBytes } from "#platform";
+import type { Refused, RefusedRequest } from "./call-log.ts";
 import { ExtensionCall } from "./extension-call.ts";
 import { headersTooLarge } from "./headers.ts";
 import { parseTarget } from "./request-target.ts";
@@ -23,6 +24,9 @@ export interface GatewayParts {
   readonly record: (record: ExecutionRecord) => boolean;
   readonly spoolOpen: () => boolean;
   readonly deadlineMs: number;
+  /** False while this gateway leaves: health says so, and connections end with their answer. */
+  readonly staying: () => boolean;
+  readonly onRefused: (refused: RefusedRequest) => void;
 }
 
 const SECRET = /^(?:Bearer )?(csk_[A-Za-z0-9_-]{43})$/;
@@ -48,16 +52,20 @@ export class GatewayServer {
         keepAliveTimeout: 65_000,
         requestTimeout: 120_000,
       },
-      (request, response) => this.#handle(request, response),
+      (request, response) => {
+        const refused = this.#handle(request, response);
+        if (refused !== null) this.#tellRefused(refused, request);
+      },
     );
     this.server.on("clientError", onClientError);
   }
 
   /** size and syntax → identity → install → fence → route → quota → call (runner-and-gateway.md §4). */
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  #handle(request: IncomingMessage, response: ServerResponse): Refused | null {
     const idBytes = newIdBytes();
     const id = idText("request", idBytes);
-    if (request.url === "/healthz") return sendHealth(response, this.#parts.fresh() !== null);
+    if (!this.#parts.staying()) response.shouldKeepAlive = false;
+    if (request.url === "/healthz") return sendHealth(response, this.#health());
     if (headersTooLarge(request.rawHeaders) || declaredTooLarge(request))
       return refuse(request, response, id, "request.too_large");
     const target = parseTarget(request.url ?? "");
@@ -91,6 +99,28 @@ export class GatewayServer {
       record: this.#parts.record,
       deadlineMs: Math.min(this.#parts.deadlineMs, install.deadlineMs),
     }).open(sandbox);
+    return null;
+  }
+
+  /** Off the path of calls that run: what is not known here is looked up again. */
+  #tellRefused(refused: Refused, request: IncomingMessage): void {
+    const target = parseTarget(request.url ?? "");
+    const table = this.#routes();
+    this.#parts.onRefused({
+      ...refused,
+      tenant: table === null ? null : (keyOf(table, request)?.tenant ?? null),
+      extension: target === null || target === "malformed" ? null : target.extension,
+    });
+  }
+
+  /** Calls that have no answer yet. */
+  get open(): number {
+    return this.#slots.open;
+  }
+
+  #health(): string {
+    if (!this.#parts.staying()) return "leaving";
+    return this.#parts.fresh() === null ? "no snapshot" : "ok";
   }
 
   #routes(): RoutingTable | null {
@@ -128,7 +158,7 @@ export function refuse(
   response: ServerResponse,
   id: string,
   code: ErrorCode,
-): void {
+): Refused {
   const { http, meaning } = errors[code];
   const body = JSON.stringify({ code, requestId: id, reason: meaning });
   const retry = http === 429 || http === 503 ? { "retry-after": "1" } : {};
@@ -145,6 +175,7 @@ export function refuse(
   });
   if (request.complete || request.method === "HEAD") response.end(body);
   else endAfterBody(request, response, body);
+  return { requestId: id, code };
 }
 
 /** A client that is still sending would lose the answer with a connection closed under it: it gets a moment to finish. */
@@ -158,12 +189,13 @@ function endAfterBody(request: IncomingMessage, response: ServerResponse, body: 
   request.once("end", end).once("close", end).resume();
 }
 
-function sendHealth(response: ServerResponse, ready: boolean): void {
-  response.writeHead(ready ? 200 : 503, {
+function sendHealth(response: ServerResponse, status: string): null {
+  response.writeHead(status === "ok" ? 200 : 503, {
     "content-type": "application/json",
     "cache-control": "no-store",
   });
-  response.end(JSON.stringify({ status: ready ? "ok" : "no snapshot" }));
+  response.end(JSON.stringify({ status }));
+  return null;
 }
 
 /** What Node's parser refuses gets the same answers as what we refuse. */

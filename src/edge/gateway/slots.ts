@@ -5,6 +5,13 @@ export class Slots {
   readonly #byInstall = new Map<string, number>();
   readonly #byTenant = new Map<string, number>();
 
+  #open = 0;
+
+  /** Calls that hold a place. */
+  get open(): number {
+    return this.#open;
+  }
+
   /** Null: full. Else `release` gives the place back, once. */
   take(install: {
     readonly id: string;
@@ -16,10 +23,12 @@ export class Slots {
     if (own >= install.concurrency || tenant >= limits.tenantConcurrency.value) return null;
     this.#byInstall.set(install.id, own + 1);
     this.#byTenant.set(install.tenant, tenant + 1);
+    this.#open += 1;
     return new Slot(this, install.id, install.tenant);
   }
 
   giveBack(install: string, tenant: string): void {
+    this.#open -= 1;
     decrement(this.#byInstall, install);
     decrement(this.#byTenant, tenant);
   }

@@ -36,6 +36,8 @@ export interface ControlLine extends AsyncDisposable {
   readonly state: LineState;
   /** Null without a snapshot within its greatest age, or with a fence older than it: nothing may be served or loaded. */
   fresh(): Served | null;
+  /** Milliseconds since control sealed what `fresh` may answer; null: nothing was sealed. */
+  age(): number | null;
   onChange(listener: () => void): void;
   /** Brings the edge to a new fence; it is acknowledged when that is done and the fence is on disk. */
   onFence(apply: (fence: Fence) => Promise<FenceCounts>): void;
@@ -89,6 +91,11 @@ class Line implements ControlLine {
     return this.#parts.clock.now().getTime() - sealedAt.getTime() <= snapshot.greatestAgeMs
       ? this.#served
       : null;
+  }
+
+  age(): number | null {
+    const { sealedAt } = this.#state;
+    return sealedAt === null ? null : this.#parts.clock.now().getTime() - sealedAt.getTime();
   }
 
   onChange(listener: () => void): void {

@@ -15,6 +15,8 @@ const MAX_SEGMENTS = 256;
 export interface Spool<Entry> extends AsyncDisposable {
   /** False while the spool is full or the disk refuses writes. */
   readonly open: boolean;
+  /** Segments that wait for control. */
+  readonly waiting: number;
   append(entry: Entry): boolean;
 }
 
@@ -67,6 +69,10 @@ class FileSpool<Entry> implements Spool<Entry> {
 
   get open(): boolean {
     return this.#waiting.length < MAX_SEGMENTS && !this.#broken;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   append(entry: Entry): boolean {

@@ -10,7 +10,7 @@ import {
 } from "#contract";
 import type { Fence, FenceEntry, Grant, Snapshot } from "#contract";
 import { denialCodes, judgeFence } from "#policy";
-import type { Clock, Log } from "#platform";
+import type { Clock, Log, Metrics } from "#platform";
 import type { PublicKey } from "#trust";
 import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
 import type { BuildStore } from "./build-store.ts";
@@ -33,6 +33,7 @@ export interface KeeperParts {
   readonly report: (handle: string, failure: string | null) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** What a runner judges grants with; a fence is put in force before it comes here (see `fence`). */
@@ -106,6 +107,11 @@ export class GrantKeeper {
       unqueued: sum((halt) => halt.unqueued),
       killed: sum((halt) => halt.killed),
     };
+  }
+
+  /** Grants that the sandbox holds. */
+  get count(): number {
+    return this.#held.size;
   }
 
   #hit(grant: Grant, signer: string | null): FenceEntry | null {
@@ -224,6 +230,10 @@ export class GrantKeeper {
     const { verdict, component, signer } = ask(
       await this.#parts.artifacts.read(name, grant.contentHash),
     );
+    this.#parts.metrics.count("caisson_door_verdicts_total", {
+      door: "load",
+      outcome: verdict.outcome,
+    });
     if (component !== null && signer !== null) return { component, signer };
     throw new RunnerError(
       "load.refused",
@@ -235,13 +245,28 @@ export class GrantKeeper {
     const digest = digestOf("file", component);
     const present = this.#loads.get(digest);
     if (present !== undefined) return present;
-    const { builds, fingerprint, compile } = this.#parts;
+    const { builds, fingerprint } = this.#parts;
     const build =
       (await builds.read(digest, fingerprint)) ??
-      (await builds.write(digest, fingerprint, await compile(component)));
+      (await builds.write(digest, fingerprint, await this.#compile(component)));
     const load = await this.#sandbox.load(build.code);
     this.#loads.set(digest, load);
     return load;
+  }
+
+  async #compile(component: Uint8Array): Promise<Uint8Array> {
+    const { compile, metrics } = this.#parts;
+    const from = performance.now();
+    try {
+      const code = await compile(component);
+      metrics.count("caisson_builds_total", { outcome: "built" });
+      return code;
+    } catch (error) {
+      metrics.count("caisson_builds_total", { outcome: "failed" });
+      throw error;
+    } finally {
+      metrics.observe("caisson_build_seconds", (performance.now() - from) / 1_000, {});
+    }
   }
 
   async #withdraw(text: string, held: Held): Promise<void> {
