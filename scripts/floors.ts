@@ -23,6 +23,7 @@ export type DomainName =
   | "fence"
   | "executions"
   | "registry"
+  | "posture"
   | "api"
   | "link"
   | "runner"
@@ -86,10 +87,21 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
     sees: [...core, "store", "log", "audit", "tenants", "fence"],
     packages: ["kysely"],
   },
+  posture: { folder: "src/control/posture", floor: 7, sees: [...core], packages: [] },
   api: {
     folder: "src/control/api",
     floor: 8,
-    sees: [...core, "store", "log", "audit", "tenants", "fence", "executions", "registry"],
+    sees: [
+      ...core,
+      "store",
+      "log",
+      "audit",
+      "tenants",
+      "fence",
+      "executions",
+      "registry",
+      "posture",
+    ],
     packages: ["fastify"],
   },
   link: { folder: "src/edge/link", floor: 3, sees: [...core], packages: [] },
@@ -115,6 +127,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "fence",
       "executions",
       "registry",
+      "posture",
       "api",
       "link",
       "runner",

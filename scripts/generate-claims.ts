@@ -1,5 +1,6 @@
 import { claims } from "../test/claims.ts";
 import type { Claim } from "../test/claims/claim.ts";
+import { selfChecksOf } from "../test/claims/self-checks.ts";
 import { claimTests } from "../test/claims/claim-tests.ts";
 import type { ClaimTest } from "../test/claims/claim-tests.ts";
 
@@ -47,6 +48,27 @@ function claimText(claim: Claim, tests: readonly ClaimTest[]): string {
     `- tooth: ${edits.join("; ")}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** docs/claims.json: the same for `caisson posture`, with the self-checks that each claim rests on. */
+export function claimsJson(): string {
+  const tests = claimTests();
+  const rows = claims.map(({ id, door, sentence, notClaimed = "" }) => {
+    const named = (twin: boolean) => {
+      const found = tests.find((test) => test.id === id && test.twin === twin);
+      return `${found?.file ?? ""} > ${found?.name ?? ""}`;
+    };
+    return {
+      id,
+      door,
+      sentence,
+      notClaimed,
+      refusal: named(false),
+      twin: named(true),
+      selfChecks: selfChecksOf(id),
+    };
+  });
+  return `${JSON.stringify({ v: 1, claims: rows }, null, 1)}\n`;
 }
 
 /** Source may hold backticks: the fence is longer than any run of them. */

@@ -1,4 +1,4 @@
-import { claimsDoc } from "./generate-claims.ts";
+import { claimsDoc, claimsJson } from "./generate-claims.ts";
 import { contractDoc, errorsDoc, openApiDoc } from "./generate-docs.ts";
 import { floorFiles } from "./generate-floors.ts";
 
@@ -7,6 +7,7 @@ export function generatedFiles(): Map<string, string> {
   return new Map([
     ...floorFiles(),
     ["docs/claims.md", claimsDoc()],
+    ["docs/claims.json", claimsJson()],
     ["docs/errors.md", errorsDoc()],
     ["docs/contract.md", contractDoc()],
     ["openapi.json", openApiDoc()],

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { features } from "../src/control/posture/index.ts";
 import { claims } from "./claims.ts";
+import { selfChecksOf } from "./claims/self-checks.ts";
 import { claimTests } from "./claims/claim-tests.ts";
 
 const tests = claimTests();
@@ -20,6 +22,18 @@ test("every test that names a claim has its claim", () => {
   const known = new Set(claims.map(({ id }) => id));
   expect(tests.filter(({ id }) => !known.has(id))).toEqual([]);
   expect(known.size).toBe(claims.length);
+});
+
+test("every claim rests on a live self-check", () => {
+  expect(claims.filter(({ id }) => selfChecksOf(id).length === 0)).toEqual([]);
+});
+
+test("every test that a feature of the posture names is there", () => {
+  for (const { tests: names } of features)
+    for (const name of names) {
+      const [file = "", title = ""] = name.split(" > ");
+      expect(readFileSync(file, "utf8"), name).toContain(`"${title}"`);
+    }
 });
 
 test("every tooth takes out source that stands exactly once in its file", () => {

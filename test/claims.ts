@@ -5,6 +5,7 @@ import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
+import { postureClaims } from "./claims/posture-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
@@ -20,4 +21,5 @@ export const claims: readonly Claim[] = [
   ...fenceClaims,
   ...egressClaims,
   ...apiClaims,
+  ...postureClaims,
 ];

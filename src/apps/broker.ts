@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { brokerServer, hostResolver, readCeiling } from "#broker";
+import { brokerServer, egressKnownAnswer, hostResolver, readCeiling } from "#broker";
 import type { EgressCeiling } from "#broker";
 import {
   dataFolder,
@@ -16,6 +16,7 @@ import {
 } from "#platform";
 import { openControlLine, readEnrolment } from "#link";
 import { readOperationsPort } from "./operations.ts";
+import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
 import { showLine } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -78,6 +79,11 @@ async function main(): Promise<void> {
     metrics,
     readiness,
   });
+  using _selfChecks = reportSelfChecks(
+    line,
+    () => [checkOf("egress.known-answer", egressKnownAnswer()), fenceInForce(line, false)],
+    log,
+  );
   log.info("broker.ready", { origins: config.ceiling.size, operations: operations.port });
   process.send?.({ ready: true });
   await untilStopped();

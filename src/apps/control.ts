@@ -1,9 +1,10 @@
 import { unwatchFile, watchFile } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logKeyOf, noteSigner } from "#trust";
 import { parseToolchainImports } from "#contract";
+import type { SelfCheck } from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -21,14 +22,17 @@ import { openLog } from "#log";
 import { openAudit } from "#audit";
 import { Fences } from "#fence";
 import { sweepLogs } from "#executions";
+import { PostureDesk, SelfChecks } from "#posture";
 import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
 import { enrolEdge, setOperatorKey } from "#tenants";
 import { developmentSecrets } from "./development-secrets.ts";
 import { readOperationsPort } from "./operations.ts";
+import { checkOf, trustKnownAnswer } from "./report-self-checks.ts";
 import { untilStopped } from "./until-stopped.ts";
 
+const CLONE = fileURLToPath(new URL("../..", import.meta.url));
 const KEY_LOOK_MS = 250;
 const OPERATOR_KEY = /^csk_[A-Za-z0-9_-]{43}$/;
 const ORIGIN = "caisson.local/artifacts";
@@ -94,7 +98,21 @@ async function main(): Promise<void> {
     audit,
     events: { log, metrics },
   });
-  await using api = await startControlApi({ registry, log, metrics, logFolder }, config);
+  await using api = await startControlApi(
+    {
+      registry,
+      log,
+      metrics,
+      logFolder,
+      posture: new PostureDesk({
+        root: CLONE,
+        clock: systemClock,
+        checks: new SelfChecks(systemClock),
+      }),
+      ownChecks: () => ownChecks(join(config.data, "keys")),
+    },
+    config,
+  );
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
   await writeFileDurably(
     `${auditFolder}.vkey`,
@@ -114,6 +132,25 @@ async function main(): Promise<void> {
   await untilStopped();
   readiness.leave();
   log.info("control.leaving", {});
+}
+
+async function ownChecks(keys: string): Promise<SelfCheck[]> {
+  return [
+    checkOf("trust.known-answer", trustKnownAnswer()),
+    checkOf("keys.files", await openFile(keys)),
+    checkOf("transport.tls", "development mode speaks plain HTTP on loopback"),
+  ];
+}
+
+/** Null where the folder and what lies in it are their owner's alone. */
+async function openFile(folder: string): Promise<string | null> {
+  const paths = [folder, ...(await readdir(folder)).map((name) => join(folder, name))];
+  for (const path of paths)
+    if (((await stat(path)).mode & 0o077) !== 0)
+      return path === folder
+        ? "the folder of keys is open to others"
+        : "a key file is open to others";
+  return null;
 }
 
 async function openRegistry(

@@ -16,6 +16,7 @@ import type { CallLines } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import { drainServer } from "./drain.ts";
 import { readOperationsPort } from "./operations.ts";
+import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -99,6 +100,11 @@ async function main(): Promise<void> {
     metrics,
     readiness,
   });
+  using _selfChecks = reportSelfChecks(
+    line,
+    () => [checkOf("gateway.known-answer", gateway.knownAnswer()), fenceInForce(line, true)],
+    log,
+  );
   log.info("gateway.ready", { port: config.port, operations: operations.port });
   process.send?.({ ready: config.port });
   await untilStopped();

@@ -30,6 +30,8 @@ import {
 import type { KeeperParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
 import { readOperationsPort } from "./operations.ts";
+import { checkOf, fenceInForce, reportSelfChecks, trustKnownAnswer } from "./report-self-checks.ts";
+import { sandboxChecks } from "./sandbox-checks.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -107,13 +109,22 @@ async function main(): Promise<void> {
   showLine(metrics, line);
   showSpool(metrics, spool);
   readiness.add("snapshot", () => line.fresh() !== null);
-  readiness.add("sandbox", () => host.serves);
+  readiness.add("sandbox", () => host.sandbox !== null);
   readiness.add("spool", () => spool.open);
   await using operations = await startOperations({
     port: config.operationsPort,
     metrics,
     readiness,
   });
+  using _selfChecks = reportSelfChecks(
+    line,
+    async () => [
+      checkOf("trust.known-answer", trustKnownAnswer()),
+      fenceInForce(line, true),
+      ...(await sandboxChecks(host.sandbox)),
+    ],
+    log,
+  );
   log.info("runner.ready", { operations: operations.port });
   process.send?.({ ready: true });
   await untilStopped();
@@ -154,9 +165,9 @@ class SandboxHost {
     return this.#keeper?.count ?? 0;
   }
 
-  /** False between the end of one sandbox and the start of the next. */
-  get serves(): boolean {
-    return this.#sandbox !== null;
+  /** Null between the end of one sandbox and the start of the next. */
+  get sandbox(): SandboxProcess | null {
+    return this.#sandbox;
   }
 
   async start(): Promise<void> {

@@ -8,6 +8,7 @@ import { fenceCommands } from "./fence-commands.ts";
 import { invokeCommand } from "./invoke.ts";
 import { logVerify } from "./log-verify.ts";
 import { operatorCommands } from "./operator-commands.ts";
+import { postureCommands } from "./posture-commands.ts";
 import { printable, reasonTree } from "./output.ts";
 import { tenantCommands } from "./tenant-commands.ts";
 
@@ -33,6 +34,7 @@ async function main(argv: readonly string[]): Promise<number> {
   invokeCommand(program);
   operatorCommands(program);
   fenceCommands(program);
+  postureCommands(program);
   logVerify(program);
   demoRefusal(program);
   for (const command of program.commands) command.exitOverride();

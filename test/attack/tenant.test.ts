@@ -84,6 +84,7 @@ let made = 0;
 /** One probe per operation of the contract: the type demands it. What takes away comes last. */
 const probes: Readonly<Record<OperationName, Probe>> = {
   health: { open: "says that control runs and nothing else", input: () => ({}) },
+  postureShow: { open: "says what docs/claims.md says, and nothing of tenants", input: () => ({}) },
   whoami: { open: "answers about the asking key alone", input: () => ({}) },
   artifactList: { open: "admitted artifacts are public to all tenants", input: () => ({}) },
   tenantCreate: { ...operatorOnly, input: () => ({ body: { name: `made-${made++}` } }) },

@@ -1,6 +1,8 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nativePaths } from "../../scripts/native.mjs";
+import { RUN_FILES, sourceDigest } from "../../src/control/posture/index.ts";
+import { keepRun } from "../keep-run.ts";
 import { claims } from "../claims.ts";
 import type { Claim } from "../claims/claim.ts";
 import { buildMutated, isNative } from "./native-teeth.ts";
@@ -17,6 +19,7 @@ takes the check of each claim out of a copy of the sources; its refusal test mus
 async function main(): Promise<void> {
   if (process.argv.includes("--help")) return void process.stdout.write(HELP);
   const chosen = choose(process.argv.slice(2));
+  const source = sourceDigest(CLONE);
   const sound = dirname(nativePaths().sandbox);
   const native = chosen.filter(isNative);
   const mutated = native.length === 0 ? sound : await buildMutated(CLONE, native);
@@ -32,6 +35,8 @@ async function main(): Promise<void> {
     `${chosen.length - failed.length} passed, ${failed.length} failed, 0 skipped\n`,
   );
   if (failed.length > 0) process.exitCode = 1;
+  const passed = chosen.map(({ id }) => id).filter((id) => !failed.includes(id));
+  keepRun(RUN_FILES.teeth, source, { passed, failed });
 }
 
 function choose(args: readonly string[]): readonly Claim[] {

@@ -1,4 +1,6 @@
 import type { Log, Metrics } from "#platform";
+import type { SelfCheck } from "#contract";
+import type { PostureDesk } from "#posture";
 import type { RegistryParts } from "#registry";
 import type { FenceLines } from "./fence-lines.ts";
 import type { EdgeLines } from "./edge-lines.ts";
@@ -8,6 +10,9 @@ export interface ControlParts {
   readonly registry: RegistryParts;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly posture: PostureDesk;
+  /** What control's own main finds in its process. */
+  readonly ownChecks: () => Promise<readonly SelfCheck[]>;
 }
 
 export interface RouteParts extends ControlParts {

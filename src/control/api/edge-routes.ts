@@ -1,15 +1,22 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ObjectReader, parseStrictJson } from "#trust";
-import { MAX_BATCH_BYTES, parseExecutionBatch, parseHandle, parseLogBatch } from "#contract";
+import {
+  MAX_BATCH_BYTES,
+  parseExecutionBatch,
+  parseHandle,
+  parseLogBatch,
+  parseSelfCheckReport,
+} from "#contract";
 import { ingestExecutions, ingestLogs } from "#executions";
 import { recordBuild } from "#registry";
+import { listEdges } from "#tenants";
 import { authenticate, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
   app: FastifyInstance,
-  { registry, lines, fenceLines, metrics }: RouteParts,
+  { registry, lines, fenceLines, metrics, posture }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
     const edgeOf = new WeakMap<FastifyRequest, string>();
@@ -54,6 +61,14 @@ export function serveEdges(
       const batch = parseLogBatch(body);
       await ingestLogs(registry.store, batch);
       metrics.count("caisson_log_lines_ingested_total", {}, batch.length);
+      return {};
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/self-checks", async (request) => {
+      const id = edgeOf.get(request) ?? "";
+      const edge = (await listEdges(registry.store)).find((one) => one.id === id);
+      // An edge speaks of processes of its own kind alone.
+      if (edge !== undefined)
+        posture.checks.report(id, edge.kind, parseSelfCheckReport(request.body, edge.kind));
       return {};
     });
     scope.post<{ Body: Buffer }>("/v1/edge/builds", async ({ body }) => {

@@ -85,6 +85,12 @@ export class FenceLines implements AsyncDisposable {
     return true;
   }
 
+  /** How each enrolled edge stands to the epoch now. */
+  async standing(epoch: number): Promise<EdgeReport[]> {
+    const edges = await listEdges(this.#parts.store);
+    return edges.map(({ id, kind }) => this.#report(id, kind, epoch));
+  }
+
   /** Waits until every enrolled edge stands at the epoch, or its time is over; tells how each stands. */
   async settled(epoch: number): Promise<EdgeReport[]> {
     const edges = await listEdges(this.#parts.store);

@@ -60,6 +60,15 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
   const { store, clock } = registry;
 
   serve(operations.health, async () => ({ status: "ok" }));
+  serve(operations.postureShow, async () => {
+    const { lines: said, checks, ...rest } = parts.posture.look();
+    const lines_ = said.map((line) => ({
+      ...line,
+      why: [...line.why],
+      verifiedIn: [...line.verifiedIn],
+    }));
+    return { ...rest, lines: lines_, checks: [...checks] };
+  });
   serve(operations.whoami, async ({ may, principal }) => {
     const { kind, id, tenant, actions } = may({ tenant: principal?.tenant ?? null });
     return { kind, id, tenant, actions: [...actions] };

@@ -2,12 +2,14 @@ import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import { newId } from "#platform";
 import { problemOf } from "./api-error.ts";
-import type { ControlParts } from "./control-parts.ts";
+import type { ControlParts, RouteParts } from "./control-parts.ts";
+import { controlChecks } from "./control-checks.ts";
 import { EdgeLines } from "./edge-lines.ts";
 import { FenceLines } from "./fence-lines.ts";
 import { serveEdges } from "./edge-routes.ts";
 import { serveLogFiles } from "./log-routes.ts";
 import { serveManagement } from "./management-routes.ts";
+import { servePosture } from "./posture-routes.ts";
 import { serveRegistry } from "./registry-routes.ts";
 import { tellRequests } from "./request-log.ts";
 
@@ -20,6 +22,7 @@ export interface ControlApi extends AsyncDisposable {
 const HEADERS_BYTES = 16 * 1_024;
 const CLOSE_GRACE_MS = 10_000;
 const CLOSE_LOOK_MS = 50;
+const LOOK_EVERY_MS = 10_000;
 
 /** Control's one HTTP server: management API, registry, line to the edges, log files. */
 export async function startControlApi(
@@ -51,19 +54,41 @@ export async function startControlApi(
     reply.status(404).header("content-type", "application/problem+json").send(notFound(request.id)),
   );
   parts.metrics.show("caisson_edges_connected", () => lines.count);
+  servePosture(app, parts.posture);
   serveManagement(app, routes);
   serveEdges(app, routes);
   serveRegistry(app, routes);
   serveLogFiles(app, parts.logFolder);
   const url = await listenAt(app, listen);
+  const looking = lookRegularly(routes);
   return {
     url,
     async [Symbol.asyncDispose]() {
+      clearInterval(looking);
       await fenceLines[Symbol.asyncDispose]();
       await lines[Symbol.asyncDispose]();
       await closeInOrder(app);
     },
   };
+}
+
+/** Control's own report, as edges make theirs. */
+function lookRegularly({
+  registry,
+  posture,
+  ownChecks,
+  fenceLines,
+  log,
+}: RouteParts): NodeJS.Timeout {
+  const look = async () => {
+    const checks = [...(await ownChecks()), ...(await controlChecks(registry, fenceLines))];
+    posture.checks.report("control", "control", checks);
+  };
+  const tell = () => {
+    look().catch((error: unknown) => log.error("self-checks.failed", { reason: String(error) }));
+  };
+  tell();
+  return setInterval(tell, LOOK_EVERY_MS);
 }
 
 /** What is being answered is answered; what takes longer than the grace is cut. */

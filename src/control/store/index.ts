@@ -2,6 +2,7 @@ export { migrate, StoreError } from "./migrate.ts";
 export { describeSchema } from "./describe-schema.ts";
 export type { DatabaseAddress, Store, Tx } from "./store.ts";
 export { openStore } from "./store.ts";
+export { rowSecurityHole } from "./row-security.ts";
 export type {
   AnchorScopeRow,
   ArtifactState,

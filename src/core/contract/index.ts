@@ -1,5 +1,13 @@
 export type { Bound } from "./limits.ts";
 export { KIB, limits, MIB } from "./limits.ts";
+export type { SelfCheck, SelfCheckDefinition, SelfCheckId, SelfCheckState } from "./self-checks.ts";
+export {
+  idsOf,
+  parseSelfCheckReport,
+  selfCheckReport,
+  selfCheckStates,
+  selfCheckTable,
+} from "./self-checks.ts";
 export type { MetricDefinition, MetricName, ProcessName } from "./metrics.ts";
 export { metricTable } from "./metrics.ts";
 export type { ErrorCode, ErrorEntry } from "./errors.ts";

@@ -172,6 +172,7 @@ export {
   type TreeNode,
 } from "./proof-plan.ts";
 export { checkLog, runLogCheck, type LogCheck, type LogReport } from "./check-log.ts";
+export { releaseKnownAnswer } from "./known-answer.ts";
 export { Verified } from "./verified.ts";
 export type { LogPosition } from "./verify-log-entry.ts";
 export {

@@ -41,7 +41,7 @@ function parseUrl(text: string): URL | null {
  */
 export function judgeAddresses(
   addresses: readonly string[],
-  { privateNet }: CeilingEntry,
+  { privateNet }: Pick<CeilingEntry, "privateNet">,
 ): string | null {
   const refused = addresses.find(
     (address) =>

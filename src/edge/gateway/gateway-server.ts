@@ -30,6 +30,8 @@ export interface GatewayParts {
 }
 
 const SECRET = /^(?:Bearer )?(csk_[A-Za-z0-9_-]{43})$/;
+/** Of the right form; its preimage was never drawn. */
+const UNKNOWN_KEY = `csk_${"A".repeat(43)}`;
 /** Node answers 431 above this by itself; ours is counted below and answered with 413. */
 const NODE_HEADER_BYTES = 64 * 1_024;
 const HEADERS_MS = 10_000;
@@ -118,6 +120,15 @@ export class GatewayServer {
     return this.#slots.open;
   }
 
+  /** Null where a key that nobody was given, and a path that climbs, open nothing; else which of them does. */
+  knownAnswer(): string | null {
+    const table = this.#routes();
+    if (table === null) return "no snapshot that may be served";
+    const unknown = { headers: { authorization: `Bearer ${UNKNOWN_KEY}` } };
+    if (keyOf(table, unknown) !== null) return "an unknown key is taken";
+    return parseTarget("/api/ext/a.b/%2e%2e/c") === "malformed" ? null : "a path climbs";
+  }
+
   #health(): string {
     if (!this.#parts.staying()) return "leaving";
     return this.#parts.fresh() === null ? "no snapshot" : "ok";
@@ -139,7 +150,7 @@ function fenceCode(entry: FenceEntry): ErrorCode {
   return entry.reversible ? "call.halted" : "artifact.refused";
 }
 
-function keyOf(table: RoutingTable, request: IncomingMessage) {
+function keyOf(table: RoutingTable, request: Pick<IncomingMessage, "headers">) {
   const given = request.headers.authorization ?? request.headers["x-api-key"];
   const secret =
     typeof given === "string" && given.length < 100 ? SECRET.exec(given)?.[1] : undefined;
