@@ -19,6 +19,7 @@ const DOORS: Readonly<Record<Claim["door"], string>> = {
   install: "Install",
   load: "Load",
   call: "Call",
+  verify: "Offline verification",
   api: "Management API",
 };
 

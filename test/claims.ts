@@ -1,6 +1,7 @@
 import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
 import { egressClaims } from "./claims/egress-claims.ts";
+import { evidenceClaims } from "./claims/evidence-claims.ts";
 import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
@@ -21,5 +22,6 @@ export const claims: readonly Claim[] = [
   ...fenceClaims,
   ...egressClaims,
   ...apiClaims,
+  ...evidenceClaims,
   ...postureClaims,
 ];

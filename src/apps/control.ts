@@ -114,10 +114,7 @@ async function main(): Promise<void> {
     config,
   );
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
-  await writeFileDurably(
-    `${auditFolder}.vkey`,
-    `${noteSigner(AUDIT_ORIGIN, keys.auditLog).verifierKey}\n`,
-  );
+  await writeFileDurably(`${auditFolder}.vkey`, `${registry.auditLogKey}\n`);
   await enrolDevelopment(config.data, registry, api.url);
   using _sweep = sweepRegularly(registry, log);
   using _key = followOperatorKey(config.data, registry, log);
@@ -178,6 +175,7 @@ async function openRegistry(
     log,
     logKey,
     audit,
+    auditLogKey: noteSigner(AUDIT_ORIGIN, keys.auditLog).verifierKey,
     events,
     fences: await Fences.open({ store, clock: systemClock }),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),

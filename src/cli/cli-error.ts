@@ -7,6 +7,7 @@ export class CliError extends CodedError<
   | "verdict.refused"
   | "install.failed"
   | "log.invalid"
+  | "evidence.malformed"
 > {
   override readonly name = "CliError";
 }

@@ -4,6 +4,7 @@ import { CodedError } from "#trust";
 import { authorCommands } from "./author-commands.ts";
 import { developCommands } from "./develop-commands.ts";
 import { demoRefusal } from "./demo-refusal.ts";
+import { evidenceCommands } from "./evidence-commands.ts";
 import { fenceCommands } from "./fence-commands.ts";
 import { invokeCommand } from "./invoke.ts";
 import { logVerify } from "./log-verify.ts";
@@ -20,6 +21,7 @@ const OWN_EXITS: Readonly<Record<string, number>> = {
   "profile.missing": USAGE,
   "file.unreadable": USAGE,
   "test.failed": 1,
+  "evidence.malformed": 1,
   "control.unreachable": 5,
 };
 
@@ -35,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
   operatorCommands(program);
   fenceCommands(program);
   postureCommands(program);
+  evidenceCommands(program);
   logVerify(program);
   demoRefusal(program);
   for (const command of program.commands) command.exitOverride();

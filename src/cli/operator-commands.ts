@@ -182,6 +182,23 @@ function trustAdmin(program: Command): void {
       ]);
     });
   trust
+    .command("pins")
+    .description(
+      "write the public keys with which others verify evidence; give the file to them by a way that they trust",
+    )
+    .option("--out <file>", "where to write it; standard output unless told")
+    .option("--json", "print JSON")
+    .action(async (options: OutputOptions & { out?: string }) => {
+      const pins = await call(await address(), operations.trustPins);
+      const text = `${JSON.stringify({ v: 1, ...pins }, null, 2)}\n`;
+      const { out } = options;
+      if (out === undefined) process.stdout.write(text);
+      else {
+        await writeFileDurably(out, text);
+        print(options, { file: out }, () => [`wrote ${out}`]);
+      }
+    });
+  trust
     .command("scope <spki>")
     .description("say which publishers' names a key may sign")
     .option("--publisher <name...>", "publishers; * for all")

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { call, operations } from "#contract";
 import type { ApiAddress } from "#contract";
+import { writeFileDurably } from "#platform";
 import { CliError } from "./cli-error.ts";
 import { print, printable, printableLines, progress, reasonTree, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
@@ -99,6 +100,7 @@ export function tenantCommands(program: Command): void {
     .description(
       "why: the tree of a verdict, or a request's execution, its install's verdict and its log lines",
     )
+    .option("--evidence <file>", "write a file that caisson verify judges again on another machine")
     .action(explain);
 }
 
@@ -148,8 +150,24 @@ async function untilBuilt(api: ApiAddress, tenant: string, extension: string) {
   );
 }
 
-async function explain(id: string, options: TenantOptions): Promise<void> {
+async function writeEvidence(
+  api: ApiAddress,
+  id: string,
+  file: string,
+  { tenant }: TenantOptions,
+): Promise<void> {
+  const { evidence } = id.startsWith("sha256:")
+    ? await call(api, operations.verdictEvidence, { params: { id } })
+    : await call(api, operations.executionEvidence, {
+        params: { tenant: await tenantOf(api, tenant), request: id },
+      });
+  await writeFileDurably(file, evidence);
+  progress(`wrote ${file}: caisson verify ${file} --pins <pins> judges it again`);
+}
+
+async function explain(id: string, options: TenantOptions & { evidence?: string }): Promise<void> {
   const api = await address();
+  if (options.evidence !== undefined) await writeEvidence(api, id, options.evidence, options);
   if (id.startsWith("sha256:")) {
     const verdict = await call(api, operations.verdictShow, { params: { id } });
     return print(options, verdict, () => [

@@ -85,6 +85,7 @@ let made = 0;
 const probes: Readonly<Record<OperationName, Probe>> = {
   health: { open: "says that control runs and nothing else", input: () => ({}) },
   postureShow: { open: "says what docs/claims.md says, and nothing of tenants", input: () => ({}) },
+  trustPins: { open: "public keys, the same for everybody", input: () => ({}) },
   whoami: { open: "answers about the asking key alone", input: () => ({}) },
   artifactList: { open: "admitted artifacts are public to all tenants", input: () => ({}) },
   tenantCreate: { ...operatorOnly, input: () => ({ body: { name: `made-${made++}` } }) },
@@ -140,7 +141,15 @@ const probes: Readonly<Record<OperationName, Probe>> = {
     refused: "verdict.unknown",
     input: ({ verdict }) => ({ params: { id: verdict } }),
   },
+  verdictEvidence: {
+    refused: "verdict.unknown",
+    input: ({ verdict }) => ({ params: { id: verdict } }),
+  },
   executionShow: {
+    refused: foreign,
+    input: ({ tenant, request }) => ({ params: { tenant, request } }),
+  },
+  executionEvidence: {
     refused: foreign,
     input: ({ tenant, request }) => ({ params: { tenant, request } }),
   },

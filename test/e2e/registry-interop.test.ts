@@ -7,6 +7,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { havePeers, peerPaths } from "../../scripts/peers.mjs";
 import type { PeerPaths } from "../../scripts/peers.mjs";
+import { call, operations, parseEvidence } from "../../src/core/contract/index.ts";
+import { digestOf } from "../../src/core/trust/index.ts";
 import { writeLayout } from "../../src/kit/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
 import { pack } from "./caisson.ts";
@@ -128,6 +130,26 @@ withPeers("oras pushes a layout with its referrer; the publish door admits it", 
   expect(found.out).toContain(BUNDLE_TYPE);
   expect(found.out).toContain(artifact.referrerDigest);
   expect(await caisson.judge(artifact, "1.0.0")).toBe("admitted");
+});
+
+withPeers("oras discovers the bundle that the evidence of a verdict holds", async () => {
+  const artifact = await caisson.serve({ name: "discovered" });
+  const { verdict } = await call(caisson.north, operations.installShow, {
+    params: { tenant: caisson.north.id, extension: "acme.discovered" },
+  });
+  const { evidence } = await call(caisson.north, operations.verdictEvidence, {
+    params: { id: verdict },
+  });
+  const bundle = parseEvidence(Buffer.from(evidence)).artifact?.bundle ?? new Uint8Array();
+  const shown = await oras(caisson.north.key, "discover", "--format", "json", at(artifact));
+  const { referrers } = JSON.parse(shown.out) as { referrers: { digest: string }[] };
+  const layers = await Promise.all(
+    referrers.map(async ({ digest }) => {
+      const fetched = await oras(caisson.north.key, "manifest", "fetch", at(artifact, digest));
+      return (JSON.parse(fetched.out) as { layers: { digest: string }[] }).layers;
+    }),
+  );
+  expect(layers.flat().map(({ digest }) => digest)).toContain(digestOf("file", bundle));
 });
 
 withPeers("oras pulls what it pushed, byte for byte, and lists the tag", async () => {

@@ -1,7 +1,7 @@
 import { digestOf } from "#trust";
 import type { AuditEvent } from "#audit";
 import type { FastifyInstance } from "fastify";
-import { operations } from "#contract";
+import { evidenceText, operations } from "#contract";
 import type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "#contract";
 import { findExecution, listLogLines } from "#executions";
 import type { Principal, Resource, Verdict } from "#policy";
@@ -16,7 +16,10 @@ import {
   publishArtifact,
   RegistryError,
   uninstallExtension,
+  verdictEvidence,
+  verdictOfCall,
 } from "#registry";
+import type { KeptVerdict } from "#registry";
 import {
   createApiKey,
   createPublisher,
@@ -215,11 +218,42 @@ function serveInstalls(serve: Serve, { registry, lines }: RouteParts): void {
 function serveRecords(serve: Serve, { registry }: RouteParts): void {
   serve(operations.verdictShow, async ({ params, principal, may }) => {
     const kept = await findVerdict(registry.store, params.id, registry.keys.verdict);
-    // A verdict of no tenant is about a published artifact: any tenant's key may read it. Another tenant's is not there.
-    if (kept.tenant !== null && principal?.kind === "apiKey" && principal.tenant !== kept.tenant)
-      throw new RegistryError("verdict.unknown", "cannot find that verdict");
-    may({ tenant: kept.tenant ?? principal?.tenant ?? null });
+    mayReadVerdict(kept, principal, may);
     return verdictView(kept.verdict);
+  });
+  serve(operations.verdictEvidence, async ({ params, principal, may }) => {
+    mayReadVerdict(
+      await findVerdict(registry.store, params.id, registry.keys.verdict),
+      principal,
+      may,
+    );
+    return { evidence: evidenceText(await verdictEvidence(registry, params.id)) };
+  });
+  serve(operations.executionEvidence, async ({ params, may }) => {
+    may({ tenant: params.tenant });
+    const tenant = await findTenant(registry.store, params.tenant);
+    const found = await findExecution(registry.store, tenant.id, params.request);
+    if (found === null)
+      throw new ApiRefusal("execution.unknown", "cannot find an execution under that request id");
+    const { requestId, extension, version, contentHash, outcome, code, status, openedAt } =
+      found.execution;
+    const id = await verdictOfCall(registry, { install: found.install, contentHash, openedAt });
+    if (id === null)
+      throw new RegistryError(
+        "verdict.unknown",
+        "cannot find the verdict under which that call ran",
+      );
+    const stated = { requestId, extension, version, contentHash, outcome, code, status, openedAt };
+    return { evidence: evidenceText(await verdictEvidence(registry, id, stated)) };
+  });
+  serve(operations.trustPins, async () => {
+    const { trustRoot, verdict, state } = registry.keys;
+    return {
+      trustRootKey: trustRoot.publicKey.toPem(),
+      verdictKey: verdict.publicKey.toPem(),
+      stateKey: state.publicKey.toPem(),
+      auditLog: registry.auditLogKey,
+    };
   });
   serve(operations.executionShow, async ({ params, may }) => {
     may({ tenant: params.tenant });
@@ -252,6 +286,17 @@ function serveRecords(serve: Serve, { registry }: RouteParts): void {
       ),
     };
   });
+}
+
+/** A verdict of no tenant is about a published artifact: any tenant's key may read it. Another tenant's is not there. */
+function mayReadVerdict(
+  kept: KeptVerdict,
+  principal: Principal | null,
+  may: Call<Operation>["may"],
+): void {
+  if (kept.tenant !== null && principal?.kind === "apiKey" && principal.tenant !== kept.tenant)
+    throw new RegistryError("verdict.unknown", "cannot find that verdict");
+  may({ tenant: kept.tenant ?? principal?.tenant ?? null });
 }
 
 function serveOperation<O extends Operation>(

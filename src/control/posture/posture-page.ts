@@ -6,6 +6,7 @@ const DOORS: Readonly<Record<string, string>> = {
   install: "Install",
   load: "Load",
   call: "Call",
+  verify: "Offline verification",
   api: "Management API",
   other: "What is no refusal",
 };

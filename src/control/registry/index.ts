@@ -1,4 +1,5 @@
 export { BlobStore } from "./blob-store.ts";
+export { verdictEvidence, verdictOfCall } from "./evidence.ts";
 export { installExtension } from "./install-door.ts";
 export {
   buildSnapshot,
@@ -27,4 +28,5 @@ export { RefusedError, RegistryError } from "./registry-error.ts";
 export type { RegistryParts } from "./registry-parts.ts";
 export { sweepPending } from "./sweep-pending.ts";
 export { TrustRoots } from "./trust-roots.ts";
+export type { KeptVerdict } from "./verdict-store.ts";
 export { findVerdict } from "./verdict-store.ts";

@@ -18,6 +18,8 @@ export interface RegistryParts {
   readonly log: Pick<TileLog, "append">;
   readonly logKey: LogKey;
   readonly audit: Audit;
+  /** C2SP verifier key of the audit log. */
+  readonly auditLogKey: string;
   readonly fences: Fences;
   /** Where what happened is told: a line and a count for each event. */
   readonly events: { readonly log: Log; readonly metrics: Metrics };

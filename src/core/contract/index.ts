@@ -43,6 +43,14 @@ export {
   MANIFEST_MEDIA_TYPE,
   TITLE_ANNOTATION,
 } from "./media-types.ts";
+export type {
+  ArtifactEvidence,
+  AuditEvidence,
+  Evidence,
+  StatedExecution,
+  VerdictEvidence,
+} from "./evidence.ts";
+export { evidenceText, MAX_EVIDENCE_BYTES, parseEvidence } from "./evidence.ts";
 export type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "./operation.ts";
 export { operations } from "./operations.ts";
 export type { ApiAddress } from "./client.ts";

@@ -155,6 +155,8 @@ function operation<
   };
 }
 
+/** The file itself, as text: whoever replays it wants its bytes. */
+const EvidenceFile = closed({ evidence: Type.String() });
 const inTenant = closed({ tenant: Uuid });
 
 export const operations = {
@@ -318,6 +320,31 @@ export const operations = {
     params: closed({ id: Digest }),
     reply: VerdictView,
     errors: ["verdict.unknown"],
+  }),
+  verdictEvidence: operation("verdict.evidence", "GET /v1/verdicts/:id/evidence", {
+    action: "verdict:read",
+    params: closed({ id: Digest }),
+    reply: EvidenceFile,
+    errors: ["verdict.unknown", "digest.mismatch"],
+  }),
+  executionEvidence: operation(
+    "execution.evidence",
+    "GET /v1/tenants/:tenant/executions/:request/evidence",
+    {
+      action: "execution:read",
+      params: closed({ tenant: Uuid, request: Type.String({ maxLength: 100 }) }),
+      reply: EvidenceFile,
+      errors: ["tenant.unknown", "execution.unknown", "verdict.unknown", "digest.mismatch"],
+    },
+  ),
+  trustPins: operation("trust.pins", "GET /v1/trust/pins", {
+    action: null,
+    reply: closed({
+      trustRootKey: Type.String(),
+      verdictKey: Type.String(),
+      stateKey: Type.String(),
+      auditLog: Type.String(),
+    }),
   }),
   executionShow: operation("execution.show", "GET /v1/tenants/:tenant/executions/:request", {
     action: "execution:read",

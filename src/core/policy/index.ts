@@ -15,8 +15,9 @@ export { authorize, keyActions, operatorActions, tenantActions } from "./authori
 export type { FenceFact } from "./judge-fence.ts";
 export { judgeFence } from "./judge-fence.ts";
 export type { PublishFacts } from "./judge-publish.ts";
-export { judgePublish, releaseReason } from "./judge-publish.ts";
+export { judgeImports, judgePublish, releaseReason } from "./judge-publish.ts";
 export type { CapabilityTerms, EgressTerms } from "./judge-grant.ts";
+export { judgeGrantWidth } from "./judge-grant.ts";
 export type { InstallFacts } from "./judge-install.ts";
 export { judgeInstall } from "./judge-install.ts";
 export type { LoadFacts } from "./judge-load.ts";
