@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const NODE_FLOOR = [24, 15];
 
-const steps = { start, test };
+const steps = { start, test, tour };
 const verb = process.argv[2] ?? "";
 if (!(verb in steps)) fail(`cannot run "${verb}": wanted one of ${Object.keys(steps).join(", ")}`);
 process.chdir(root);
@@ -25,6 +25,10 @@ await steps[verb](process.argv.slice(3));
 async function start(args) {
   const node = await install({ dev: false });
   await handOver(node, ["src/apps/all-in-one.ts", ...args]);
+}
+
+async function tour(args) {
+  await handOver(await install({ dev: false }), ["scripts/tour.ts", ...args]);
 }
 
 async function test(args) {

@@ -9,7 +9,7 @@ export function welcome(
   const lines = [
     "",
     "Caisson runs in DEVELOPMENT MODE: loopback only, no TLS, keys as files.",
-    `  control    http://127.0.0.1:${config.port}`,
+    `  control    http://127.0.0.1:${config.port} (its page says how far to rely on it)`,
     `  extensions http://127.0.0.1:${config.port + 1}/api/ext/`,
     `  data       ${config.data}`,
     `  keys       ${join(config.data, "keys")} (operator.key opens everything), ${join(config.data, "dev")}`,
