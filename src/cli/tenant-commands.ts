@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { call, operations } from "#contract";
+import { ApiError, call, operations } from "#contract";
 import type { ApiAddress } from "#contract";
 import { writeFileDurably } from "#platform";
 import { CliError } from "./cli-error.ts";
@@ -8,6 +8,8 @@ import type { OutputOptions } from "./output.ts";
 import { address, tenantOf } from "./profile.ts";
 
 const BUILD_MS = 120_000;
+const RECORD_MS = 2_000;
+const RECORD_LOOK_MS = 100;
 
 interface TenantOptions extends OutputOptions {
   readonly tenant?: string;
@@ -150,6 +152,19 @@ async function untilBuilt(api: ApiAddress, tenant: string, extension: string) {
   );
 }
 
+/** A call's record comes a moment after its answer; what is not there then is not there. */
+async function untilRecorded(api: ApiAddress, tenant: string, request: string): Promise<void> {
+  for (let waited = 0; waited < RECORD_MS; waited += RECORD_LOOK_MS) {
+    try {
+      await call(api, operations.executionShow, { params: { tenant, request } });
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "execution.unknown") throw error;
+      await new Promise((resolve) => setTimeout(resolve, RECORD_LOOK_MS));
+    }
+  }
+}
+
 async function writeEvidence(
   api: ApiAddress,
   id: string,
@@ -167,6 +182,8 @@ async function writeEvidence(
 
 async function explain(id: string, options: TenantOptions & { evidence?: string }): Promise<void> {
   const api = await address();
+  const tenant = id.startsWith("sha256:") ? null : await tenantOf(api, options.tenant);
+  if (tenant !== null) await untilRecorded(api, tenant, id);
   if (options.evidence !== undefined) await writeEvidence(api, id, options.evidence, options);
   if (id.startsWith("sha256:")) {
     const verdict = await call(api, operations.verdictShow, { params: { id } });
