@@ -21,6 +21,7 @@ const DOORS: Readonly<Record<Claim["door"], string>> = {
   call: "Call",
   verify: "Offline verification",
   api: "Management API",
+  start: "Start",
 };
 
 /** docs/claims.md, from the list and the names of the tests. */

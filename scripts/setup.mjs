@@ -24,6 +24,8 @@ await steps[verb](process.argv.slice(3));
 
 async function start(args) {
   const node = await install({ dev: false });
+  // Development is asked for by name: here, by whoever types npm start and names no other mode.
+  process.env.CAISSON_MODE ||= "development";
   await handOver(node, ["src/apps/all-in-one.ts", ...args]);
 }
 

@@ -6,6 +6,7 @@ import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
+import { modeClaims } from "./claims/mode-claims.ts";
 import { postureClaims } from "./claims/posture-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
@@ -22,6 +23,7 @@ export const claims: readonly Claim[] = [
   ...fenceClaims,
   ...egressClaims,
   ...apiClaims,
+  ...modeClaims,
   ...evidenceClaims,
   ...postureClaims,
 ];

@@ -8,7 +8,11 @@ import { EnvReader, jsonLog, Metrics, Readiness, runtimeFolder, startOperations 
 import type { Log } from "#platform";
 import { openDataFolder, StartError } from "./data-folder.ts";
 import { lockData } from "./data-lock.ts";
-import { operationsPort, operationsPorts } from "./operations.ts";
+import { readBrokerSettings } from "./broker-settings.ts";
+import { readControlSettings } from "./control-settings.ts";
+import { readGatewaySettings } from "./gateway-settings.ts";
+import type { Mode } from "./mode.ts";
+import { edgeDoorPort, operationsPort, operationsPorts } from "./operations.ts";
 import { provideSamples } from "./samples.ts";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
@@ -16,7 +20,7 @@ import { untilStopped } from "./until-stopped.ts";
 import { welcome } from "./welcome.ts";
 
 const CLONE = fileURLToPath(new URL("../..", import.meta.url));
-const HELP = `npm start            runs Caisson on this machine in development mode (loopback only, no TLS)
+const HELP = `npm start            runs Caisson on this machine, in development mode unless told (loopback only, no TLS)
 
 settings, by environment:
   CAISSON_DATA       data folder; .caisson in this clone unless named
@@ -27,20 +31,41 @@ settings, by environment:
   EXT_EGRESS_ALLOWLIST  origins that extensions may reach at all, comma-separated; none unless named
   CAISSON_EGRESS_DNS    servers that resolve those names; this machine's own unless named
   CAISSON_SAMPLES    off: no demo tenants and samples
+  DATABASE_URL       a PostgreSQL of your own; CAISSON_DATABASE_OWNER_URL: a role that may change its schema
+  CAISSON_MODE       production: TLS, sealed keys, an address of your choice; docs/production.md has its settings
 `;
 
 interface StartConfig {
   readonly data: string;
+  readonly runtime: string;
+  readonly mode: Mode;
+  /** False: the operator has a database of their own. */
+  readonly embeddedDatabase: boolean;
   readonly port: number;
   readonly samples: boolean;
 }
 
 function readStartConfig(env: Readonly<Record<string, string | undefined>>): StartConfig {
-  const reader = new EnvReader(env);
+  const data = resolve(env["CAISSON_DATA"] ?? join(CLONE, ".caisson"));
+  const runtime = runtimeFolder(env, data);
+  const all = { ...env, CAISSON_DATA: data, CAISSON_RUNTIME: runtime, CAISSON_PG_SOCKET: runtime };
+  const reader = new EnvReader(all);
+  // What the processes will read is read here too, so that one refusal names every wrong setting.
+  const { mode } = readControlSettings(reader, all);
+  readGatewaySettings(reader, all);
+  readBrokerSettings(reader, all);
+  const production = mode.name === "production";
+  const samples =
+    reader.choice("CAISSON_SAMPLES", ["on", "off"], production ? "off" : "on") === "on";
+  if (samples && production)
+    reader.refuse("CAISSON_SAMPLES", "demo tenants and samples are of development mode");
   return reader.done({
-    data: resolve(reader.text("CAISSON_DATA", join(CLONE, ".caisson"))),
+    data,
+    runtime,
+    mode,
+    embeddedDatabase: reader.optional("DATABASE_URL") === null,
     port: reader.int("CAISSON_PORT", { min: 1_024, max: 65_000, default: 8_700 }),
-    samples: reader.choice("CAISSON_SAMPLES", ["on", "off"], "on") === "on",
+    samples,
   });
 }
 
@@ -52,15 +77,14 @@ async function main(): Promise<void> {
   const config = readStartConfig(process.env);
   await openDataFolder(config.data);
   await using _lock = await lockData(config.data);
-  for (const port of [config.port, config.port + 1, ...operationsPorts(config.port)])
-    await requireFree(port);
+  for (const port of [config.port, config.port + 1]) await requireFree(port, config.mode.bind);
+  for (const port of [edgeDoorPort(config.port), ...operationsPorts(config.port)])
+    await requireFree(port, "127.0.0.1");
   buildNative();
-  const runtime = runtimeFolder(process.env, config.data);
+  const { runtime } = config;
   await mkdir(runtime, { recursive: true, mode: 0o700 });
-  const postgres = new SupervisedPostgres(
-    { data: join(config.data, "postgres"), socketFolder: runtime },
-    log,
-  );
+  const place = { data: join(config.data, "postgres"), socketFolder: runtime };
+  const postgres = config.embeddedDatabase ? new SupervisedPostgres(place, log) : null;
   const metrics = new Metrics("supervisor");
   const processes = processesOf(config, runtime, { log, metrics });
   const readiness = new Readiness();
@@ -77,17 +101,17 @@ async function main(): Promise<void> {
     process.stdout.write("caisson: stopping\n");
   } finally {
     for (const child of processes.toReversed()) await child.stop();
-    await postgres.stop();
+    await postgres?.stop();
   }
   process.stdout.write("caisson: stopped\n");
 }
 
 async function serve(
   config: StartConfig,
-  postgres: SupervisedPostgres,
+  postgres: SupervisedPostgres | null,
   processes: readonly SupervisedProcess[],
 ): Promise<void> {
-  await postgres.start();
+  await postgres?.start();
   for (const child of processes) await child.start();
   const samples = config.samples ? await provideSamples(config.data, config.port) : null;
   process.stdout.write(welcome(config, samples));
@@ -129,16 +153,14 @@ function buildNative(): void {
     );
 }
 
-async function requireFree(port: number): Promise<void> {
+async function requireFree(port: number, address: string): Promise<void> {
   const server = createServer();
   try {
-    await new Promise<void>((done, fail) =>
-      server.once("error", fail).listen(port, "127.0.0.1", done),
-    );
+    await new Promise<void>((done, fail) => server.once("error", fail).listen(port, address, done));
   } catch (cause) {
     throw new StartError(
       "port.taken",
-      `cannot listen on 127.0.0.1:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`,
+      `cannot listen on ${address}:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`,
       { cause },
     );
   } finally {

@@ -1,52 +1,29 @@
 import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { brokerServer, egressKnownAnswer, hostResolver, readCeiling } from "#broker";
-import type { EgressCeiling } from "#broker";
+import { brokerServer, egressKnownAnswer, hostResolver } from "#broker";
 import {
-  dataFolder,
   endWithParent,
   EnvReader,
   jsonLog,
   Metrics,
   Readiness,
-  runtimeFolder,
   startOperations,
   systemClock,
 } from "#platform";
 import { openControlLine, readEnrolment } from "#link";
-import { readOperationsPort } from "./operations.ts";
+import { readBrokerSettings } from "./broker-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
 import { showLine } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
-
-interface BrokerConfig {
-  readonly data: string;
-  readonly runtime: string;
-  readonly ceiling: EgressCeiling;
-  readonly dnsServers: readonly string[];
-  readonly operationsPort: number;
-}
-
-function readBrokerConfig(env: Readonly<Record<string, string | undefined>>): BrokerConfig {
-  const reader = new EnvReader(env);
-  const data = dataFolder(env);
-  const dns = reader.text("CAISSON_EGRESS_DNS", "").split(",");
-  return reader.done({
-    data,
-    runtime: runtimeFolder(env, data),
-    ceiling: readCeiling(reader),
-    operationsPort: readOperationsPort(reader, "broker"),
-    dnsServers: dns.map((server) => server.trim()).filter((server) => server !== ""),
-  });
-}
 
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("broker");
   const metrics = new Metrics("broker");
   const readiness = new Readiness();
-  const config = readBrokerConfig(process.env);
+  const reader = new EnvReader(process.env);
+  const config = reader.done(readBrokerSettings(reader, process.env));
   const enrolment = await readEnrolment(join(config.data, "edge/broker.json"));
   await using line = await openControlLine({
     enrolment,

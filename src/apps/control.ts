@@ -1,12 +1,10 @@
 import { unwatchFile, watchFile } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logKeyOf, noteSigner } from "#trust";
 import { parseToolchainImports } from "#contract";
-import type { SelfCheck } from "#contract";
 import {
-  dataFolder,
   endWithParent,
   EnvReader,
   jsonLog,
@@ -17,7 +15,7 @@ import {
   writeFileDurably,
 } from "#platform";
 import type { Log } from "#platform";
-import { migrate, openStore } from "#store";
+import { migrate, openStore, requireCurrent } from "#store";
 import { openLog } from "#log";
 import { openAudit } from "#audit";
 import { Fences } from "#fence";
@@ -27,9 +25,12 @@ import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
 import { enrolEdge, setOperatorKey } from "#tenants";
-import { developmentSecrets } from "./development-secrets.ts";
-import { readOperationsPort } from "./operations.ts";
-import { checkOf, trustKnownAnswer } from "./report-self-checks.ts";
+import { localSecrets } from "./local-secrets.ts";
+import { readControlSettings } from "./control-settings.ts";
+import type { ControlSettings } from "./control-settings.ts";
+import { ownChecks } from "./own-checks.ts";
+import { openEdgeDoor, publicUrl } from "./edge-door.ts";
+import { followCertificate, publicServer } from "./public-server.ts";
 import { untilStopped } from "./until-stopped.ts";
 
 const CLONE = fileURLToPath(new URL("../..", import.meta.url));
@@ -42,42 +43,18 @@ const TOOLCHAIN_IMPORTS = fileURLToPath(
   new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
 );
 
-interface ControlConfig {
-  readonly data: string;
-  readonly host: string;
-  readonly port: number;
-  readonly operationsPort: number;
-  readonly socketFolder: string;
-  readonly trustBundle: string | null;
-}
-
-function readControlConfig(env: Readonly<Record<string, string | undefined>>): ControlConfig {
-  const reader = new EnvReader(env);
-  return reader.done({
-    data: dataFolder(env),
-    host: "127.0.0.1",
-    port: reader.int("CAISSON_PORT", { min: 0, max: 65_000, default: 8_700 }),
-    operationsPort: readOperationsPort(reader, "control"),
-    socketFolder: reader.required("CAISSON_PG_SOCKET"),
-    trustBundle: reader.optional("SIGNING_TRUST_BUNDLE"),
-  });
-}
-
 async function main(): Promise<void> {
   endWithParent();
   const log = jsonLog("control");
   const metrics = new Metrics("control");
   const readiness = new Readiness();
-  const config = readControlConfig(process.env);
-  const keys = await openKeys(join(config.data, "keys"));
-  const database = (user: string) => ({
-    socketFolder: config.socketFolder,
-    port: 5432,
-    user,
-    database: "caisson",
-  });
-  await migrate(database("caisson_owner"));
-  await using store = openStore(database("caisson_app"));
+  const reader = new EnvReader(process.env);
+  const config = reader.done(readControlSettings(reader, process.env));
+  const { mode, database } = config;
+  const keys = await openKeys(join(config.data, "keys"), mode.passphrase);
+  if (database.owner === null) await requireCurrent(database.app);
+  else await migrate(database.owner);
+  await using store = openStore(database.app);
   const logFolder = join(config.data, "logs/artifacts");
   await using artifactLog = await openLog({
     dir: logFolder,
@@ -107,51 +84,44 @@ async function main(): Promise<void> {
       posture: new PostureDesk({
         root: CLONE,
         clock: systemClock,
+        mode: mode.name,
         checks: new SelfChecks(systemClock),
       }),
-      ownChecks: () => ownChecks(join(config.data, "keys")),
+      ownChecks: () => ownChecks(join(config.data, "keys"), mode),
     },
-    config,
+    {
+      host: mode.bind,
+      port: config.port,
+      serve: (options, listener) => publicServer(mode, options, listener),
+    },
   );
+  using _certificate = followCertificate(mode, api.server, log);
+  await using edges = await openEdgeDoor(mode, api);
   await writeFileDurably(`${logFolder}.vkey`, `${registry.logKey.verifierKey}\n`);
   await writeFileDurably(`${auditFolder}.vkey`, `${registry.auditLogKey}\n`);
-  await enrolDevelopment(config.data, registry, api.url);
+  await enrolLocal(config, registry, edges.url);
   using _sweep = sweepRegularly(registry, log);
-  using _key = followOperatorKey(config.data, registry, log);
+  using _key = followOperatorKey(operatorKeyPath(config), registry, log);
   readiness.add("database", () => store.answers());
   await using operations = await startOperations({
     port: config.operationsPort,
     metrics,
     readiness,
   });
-  log.info("control.ready", { url: api.url, operations: operations.port });
-  process.send?.({ ready: api.url });
+  const url = publicUrl(mode, api.port);
+  log.info("control.ready", { url, mode: mode.name, operations: operations.port });
+  process.send?.({ ready: url });
   await untilStopped();
   readiness.leave();
   log.info("control.leaving", {});
 }
 
-async function ownChecks(keys: string): Promise<SelfCheck[]> {
-  return [
-    checkOf("trust.known-answer", trustKnownAnswer()),
-    checkOf("keys.files", await openFile(keys)),
-    checkOf("transport.tls", "development mode speaks plain HTTP on loopback"),
-  ];
-}
-
-/** Null where the folder and what lies in it are their owner's alone. */
-async function openFile(folder: string): Promise<string | null> {
-  const paths = [folder, ...(await readdir(folder)).map((name) => join(folder, name))];
-  for (const path of paths)
-    if (((await stat(path)).mode & 0o077) !== 0)
-      return path === folder
-        ? "the folder of keys is open to others"
-        : "a key file is open to others";
-  return null;
+function operatorKeyPath({ data, mode }: ControlSettings): string {
+  return mode.operatorKeyFile ?? join(data, "keys/operator.key");
 }
 
 async function openRegistry(
-  config: ControlConfig,
+  config: ControlSettings,
   keys: ControlKeys,
   { store, log, audit, events }: Pick<RegistryParts, "store" | "log" | "audit" | "events">,
 ): Promise<RegistryParts> {
@@ -187,9 +157,14 @@ async function bundleText(value: string): Promise<string> {
   return value.includes("-----BEGIN") ? value : readFile(value, "utf8");
 }
 
-/** The operator's key and the edges of this machine lie in the data folder, so that every start has the same ones. */
-async function enrolDevelopment(data: string, registry: RegistryParts, url: string): Promise<void> {
-  const secrets = await developmentSecrets(data, url, registry.keys);
+/** The edges of this machine lie in the data folder, so that every start has the same ones. */
+async function enrolLocal(
+  { data, mode }: ControlSettings,
+  registry: RegistryParts,
+  url: string,
+): Promise<void> {
+  const { operatorKeyFile } = mode;
+  const secrets = await localSecrets(data, { url, operatorKeyFile }, registry.keys);
   await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
   for (const [kind, token] of secrets.edges)
     await enrolEdge(registry.store, registry.clock, kind, token);
@@ -208,8 +183,7 @@ function sweepRegularly(registry: RegistryParts, log: Log): Disposable {
 }
 
 /** `operator reset-key` writes a new file: from then on only the new key is the operator's. */
-function followOperatorKey(data: string, registry: RegistryParts, log: Log): Disposable {
-  const path = join(data, "keys/operator.key");
+function followOperatorKey(path: string, registry: RegistryParts, log: Log): Disposable {
   const take = async () => {
     const key = (await readFile(path, "utf8")).trim();
     if (!OPERATOR_KEY.test(key)) return log.error("operator.key.malformed", { path });

@@ -1,50 +1,22 @@
 import { join } from "node:path";
-import { ExecutionEncoder, limits } from "#contract";
+import { ExecutionEncoder } from "#contract";
 import {
-  dataFolder,
   endWithParent,
   EnvReader,
   jsonLog,
   Metrics,
   Readiness,
-  runtimeFolder,
   startOperations,
   systemClock,
 } from "#platform";
-import { CALL_LINES, CallLog, GatewayServer, SandboxLine } from "#gateway";
-import type { CallLines } from "#gateway";
+import { CallLog, GatewayServer, SandboxLine } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import { drainServer } from "./drain.ts";
-import { readOperationsPort } from "./operations.ts";
+import { readGatewaySettings } from "./gateway-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
+import { followCertificate, publicServer } from "./public-server.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
-
-interface GatewayConfig {
-  readonly data: string;
-  readonly runtime: string;
-  readonly port: number;
-  readonly operationsPort: number;
-  readonly deadlineMs: number;
-  readonly callLines: CallLines;
-}
-
-function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
-  const reader = new EnvReader(env);
-  const data = dataFolder(env);
-  return reader.done({
-    data,
-    runtime: runtimeFolder(env, data),
-    port: reader.int("CAISSON_PORT", { min: 0, max: 65_535, default: 8_701 }),
-    operationsPort: readOperationsPort(reader, "gateway"),
-    callLines: reader.choice("CAISSON_LOG_CALLS", CALL_LINES, "failed"),
-    deadlineMs: reader.int("EXT_GATEWAY_TIMEOUT_MS", {
-      min: 1,
-      max: limits.callDeadlineMs.max,
-      default: limits.callDeadlineMs.value,
-    }),
-  });
-}
 
 /** No call lasts longer unless the operator asked for it; whoever stops the gateway waits for this. */
 const MAX_DRAIN_MS = 30_000;
@@ -54,7 +26,8 @@ async function main(): Promise<void> {
   const log = jsonLog("gateway");
   const metrics = new Metrics("gateway");
   const readiness = new Readiness();
-  const config = readGatewayConfig(process.env);
+  const reader = new EnvReader(process.env);
+  const config = reader.done(readGatewaySettings(reader, process.env));
   const enrolment = await readEnrolment(join(config.data, "edge/gateway.json"));
   await using line = await openControlLine({
     enrolment,
@@ -73,7 +46,9 @@ async function main(): Promise<void> {
     secretPath: join(config.runtime, "sandbox.secret"),
   });
   const calls = new CallLog({ log, metrics, lines: config.callLines });
+  const { mode } = config;
   const gateway = new GatewayServer({
+    serve: (options, listener) => publicServer(mode, options, listener),
     fresh: () => line.fresh(),
     sandbox: () => sandbox.client,
     record: (record) => {
@@ -93,7 +68,7 @@ async function main(): Promise<void> {
   readiness.add("sandbox", () => sandbox.client !== null);
   readiness.add("spool", () => spool.open);
   await new Promise<void>((resolve, reject) =>
-    server.once("error", reject).listen(config.port, "127.0.0.1", resolve),
+    server.once("error", reject).listen(config.port, mode.bind, resolve),
   );
   await using operations = await startOperations({
     port: config.operationsPort,
@@ -105,6 +80,7 @@ async function main(): Promise<void> {
     () => [checkOf("gateway.known-answer", gateway.knownAnswer()), fenceInForce(line, true)],
     log,
   );
+  using _certificate = followCertificate(mode, server, log);
   log.info("gateway.ready", { port: config.port, operations: operations.port });
   process.send?.({ ready: config.port });
   await untilStopped();

@@ -6,7 +6,7 @@ import type { ApiAddress } from "#contract";
 import { keyActions } from "#policy";
 import { createPublisherKey, packFolder, pushArtifact, readPublisherKey, signPacked } from "#kit";
 import type { Signer } from "#trust";
-import { secretFile } from "./development-secrets.ts";
+import { secretFile } from "./local-secrets.ts";
 
 const EXTENSIONS = fileURLToPath(new URL("../../extensions/", import.meta.url));
 const PUBLISHER = "demo";

@@ -1,11 +1,13 @@
 import { join } from "node:path";
+import type { Mode } from "./mode.ts";
 import type { Samples } from "./samples.ts";
 
 /** What a start prints: where things are, one call that works, one refusal to see. */
 export function welcome(
-  config: { readonly data: string; readonly port: number },
+  config: { readonly data: string; readonly port: number; readonly mode: Mode },
   samples: Samples | null,
 ): string {
+  if (config.mode.name === "production") return productionWelcome(config);
   const lines = [
     "",
     "Caisson runs in DEVELOPMENT MODE: loopback only, no TLS, keys as files.",
@@ -27,6 +29,28 @@ export function welcome(
     );
   lines.push("Ctrl-C stops everything.", "");
   return lines.join("\n");
+}
+
+function productionWelcome({
+  data,
+  port,
+  mode: { publicHost, transport },
+}: {
+  readonly data: string;
+  readonly port: number;
+  readonly mode: Mode;
+}): string {
+  const at = (own: number) =>
+    transport.kind === "proxy" ? `port ${own}, behind the proxy` : `https://${publicHost}:${own}`;
+  return [
+    "",
+    "Caisson runs in production mode.",
+    `  control    ${at(port)} (its page says how far to rely on it)`,
+    `  extensions ${at(port + 1)}/api/ext/`.replace("the proxy/", "the proxy: /"),
+    `  data       ${data}`,
+    "Ctrl-C stops everything.",
+    "",
+  ].join("\n");
 }
 
 export function curlCommand(config: { readonly port: number }, key: string): string {

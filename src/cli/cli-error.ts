@@ -4,6 +4,7 @@ export class CliError extends CodedError<
   | "usage"
   | "profile.missing"
   | "file.unreadable"
+  | "file.unwritable"
   | "verdict.refused"
   | "install.failed"
   | "log.invalid"

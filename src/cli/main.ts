@@ -20,6 +20,7 @@ const OWN_EXITS: Readonly<Record<string, number>> = {
   usage: USAGE,
   "profile.missing": USAGE,
   "file.unreadable": USAGE,
+  "file.unwritable": USAGE,
   "test.failed": 1,
   "evidence.malformed": 1,
   "control.unreachable": 5,

@@ -1,13 +1,14 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { call, operations } from "#contract";
 import { writeFileDurably } from "#platform";
 import { keyActions } from "#policy";
 import { randomBytes } from "node:crypto";
+import { CliError } from "./cli-error.ts";
 import { print, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
-import { address, localData, tenantOf, writeProfile } from "./profile.ts";
+import { address, localData, tenantOf, trustCa, writeProfile } from "./profile.ts";
 
 const TENANT_ACTIONS = keyActions.join(",");
 const DOORS = ["publish", "install", "load"];
@@ -19,19 +20,39 @@ export function operatorCommands(program: Command): void {
     .description("remember where control is and which key file to use")
     .requiredOption("--key-file <file>", "file with an API key")
     .option("--url <url>", "control's address", "http://127.0.0.1:8700")
+    .option(
+      "--ca <file>",
+      "PEM of the CA that control's certificate comes from; the system's own unless told",
+    )
     .option("--json", "print JSON")
-    .action(async (options: OutputOptions & { keyFile: string; url: string }) => {
+    .action(async (options: OutputOptions & { keyFile: string; url: string; ca?: string }) => {
       const key = (await readFile(options.keyFile, "utf8")).trim();
+      if (options.ca !== undefined) await trustCa(options.ca);
       const self = await call({ url: options.url, key }, operations.whoami);
-      await writeProfile(options.url, options.keyFile);
+      await writeProfile(options.url, options.keyFile, options.ca ?? null);
       print(options, self, () => [`logged in to ${options.url} as ${self.kind} ${self.id}`]);
     });
   tenantAdmin(program);
   apiKeyAdmin(program);
   trustAdmin(program);
-  program
-    .command("operator")
-    .description("the operator's own key")
+  const operator = program.command("operator").description("the operator's own key");
+  operator
+    .command("make-key <file>")
+    .description("write a key to a new 0600 file, for CAISSON_OPERATOR_KEY_FILE of production mode")
+    .option("--json", "print JSON")
+    .action(async (file: string, options: OutputOptions) => {
+      await writeFile(file, newOperatorKey(), { mode: 0o600, flag: "wx" }).catch(
+        (cause: unknown) => {
+          throw new CliError(
+            "file.unwritable",
+            `cannot write a key to ${file}: it is there already, or its folder is not`,
+            { cause },
+          );
+        },
+      );
+      print(options, { file }, () => [`wrote an operator key to ${file}`]);
+    });
+  operator
     .command("reset-key")
     .description(
       "replace a lost operator key; needs the data folder, and takes effect at once where control runs",
@@ -40,11 +61,15 @@ export function operatorCommands(program: Command): void {
     .action(async (options: OutputOptions) => {
       const file = join(localData(), "keys/operator.key");
       await readFile(file); // only a data folder that control has made is reset
-      await writeFileDurably(file, `csk_${randomBytes(32).toString("base64url")}\n`);
+      await writeFileDurably(file, newOperatorKey());
       print(options, { keyFile: file }, () => [
         `wrote a new operator key to ${file}; the old one is refused as soon as control has read it`,
       ]);
     });
+}
+
+function newOperatorKey(): string {
+  return `csk_${randomBytes(32).toString("base64url")}\n`;
 }
 
 function tenantAdmin(program: Command): void {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { setDefaultCACertificates } from "node:tls";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -25,22 +26,39 @@ export function localData(): string {
 
 /** Who we are: CAISSON_URL and CAISSON_KEY_FILE, else the profile, else the operator of this clone's own data folder. */
 export async function address(): Promise<ApiAddress> {
-  const { url, keyFile } = await whereabouts();
+  const { url, keyFile, ca } = await whereabouts();
+  if (ca !== null) await trustCa(ca);
   const key = await readFile(keyFile, "utf8").catch((cause: unknown) => {
     throw new CliError("file.unreadable", `cannot read the key file ${keyFile}`, { cause });
   });
   return { url, key: key.trim() };
 }
 
-async function whereabouts(): Promise<{ url: string; keyFile: string }> {
+/** From here on this command trusts servers of that CA, and of no other. */
+export async function trustCa(file: string): Promise<void> {
+  const pem = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new CliError("file.unreadable", `cannot read the CA file ${file}`, { cause });
+  });
+  setDefaultCACertificates([pem]);
+}
+
+interface Whereabouts {
+  readonly url: string;
+  readonly keyFile: string;
+  /** PEM file of the CA of control's certificate; null: the system's own. */
+  readonly ca: string | null;
+}
+
+async function whereabouts(): Promise<Whereabouts> {
   const local = join(localData(), "keys/operator.key");
   const port = process.env["CAISSON_PORT"] ?? "8700";
   const fallback = existsSync(profilePath())
     ? await readProfile()
-    : { url: `http://127.0.0.1:${port}`, keyFile: local };
+    : { url: `http://127.0.0.1:${port}`, keyFile: local, ca: null };
   const found = {
     url: process.env["CAISSON_URL"] ?? fallback.url,
     keyFile: process.env["CAISSON_KEY_FILE"] ?? fallback.keyFile,
+    ca: process.env["CAISSON_CA"] ?? fallback.ca,
   };
   if (!existsSync(found.keyFile))
     throw new CliError(
@@ -50,7 +68,7 @@ async function whereabouts(): Promise<{ url: string; keyFile: string }> {
   return found;
 }
 
-async function readProfile(): Promise<{ url: string; keyFile: string }> {
+async function readProfile(): Promise<Whereabouts> {
   const reader = ObjectReader.of(
     parseStrictJson(await readFile(profilePath()), { maxBytes: 65_536 }),
     "profile",
@@ -58,17 +76,17 @@ async function readProfile(): Promise<{ url: string; keyFile: string }> {
   const profile = {
     url: reader.string("url", { max: 2_048 }),
     keyFile: reader.string("keyFile", { max: 4_096 }),
+    ca: reader.value("ca") === null ? null : reader.string("ca", { max: 4_096 }),
   };
-  reader.literal("ca", null);
   reader.end();
   return profile;
 }
 
-export async function writeProfile(url: string, keyFile: string): Promise<void> {
+export async function writeProfile(url: string, keyFile: string, ca: string | null): Promise<void> {
   await mkdir(dirname(profilePath()), { recursive: true, mode: 0o700 });
   await writeFileDurably(
     profilePath(),
-    JSON.stringify({ url, ca: null, keyFile: resolve(keyFile) }),
+    JSON.stringify({ url, ca: ca === null ? null : resolve(ca), keyFile: resolve(keyFile) }),
   );
 }
 

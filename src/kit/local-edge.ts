@@ -109,6 +109,7 @@ export class LocalEdge implements AsyncDisposable {
         CAISSON_RUNTIME: join(this.#folder, "run"),
         CAISSON_PORT: String(this.gatewayPort),
         CAISSON_OPS_PORT: "0",
+        CAISSON_MODE: "development",
       },
       // A process group of their own: Ctrl-C is for this process, which stops them in order.
       detached: true,

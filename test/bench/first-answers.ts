@@ -38,6 +38,7 @@ export async function secondStart(
   const child = spawn("setpriv", ["--pdeathsig", "TERM", "--", process.execPath, MAIN], {
     env: {
       ...process.env,
+      CAISSON_MODE: "development",
       CAISSON_DATA: caisson.data,
       CAISSON_RUNTIME: caisson.runtime,
       CAISSON_PORT: String(caisson.gatewayPort - 1),

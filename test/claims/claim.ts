@@ -8,7 +8,7 @@ export interface SourceEdit {
 export interface Claim {
   /** The refusal test's name holds `[id]`, the accepting twin's `[id twin]`. */
   readonly id: string;
-  readonly door: "publish" | "install" | "load" | "call" | "verify" | "api";
+  readonly door: "publish" | "install" | "load" | "call" | "verify" | "api" | "start";
   /** What an operator can check. */
   readonly sentence: string;
   /** What they hold and try. */

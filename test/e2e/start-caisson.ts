@@ -45,6 +45,7 @@ export async function startCaisson(
   const supervisor = spawn("setpriv", ["--pdeathsig", "TERM", "--", process.execPath, MAIN], {
     env: {
       ...process.env,
+      CAISSON_MODE: "development",
       ...settings,
       CAISSON_DATA: data,
       CAISSON_PORT: String(port),

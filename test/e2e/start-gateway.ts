@@ -47,6 +47,7 @@ export async function startGateway(
       CAISSON_RUNTIME: caisson.runtime,
       CAISSON_PORT: String(port),
       CAISSON_OPS_PORT: "0",
+      CAISSON_MODE: "development",
     },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });

@@ -45,6 +45,7 @@ function start(
     {
       env: {
         ...process.env,
+        CAISSON_MODE: "development",
         CAISSON_DATA: data,
         CAISSON_PORT: String(port),
         CAISSON_RUNTIME: runtime,

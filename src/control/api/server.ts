@@ -1,3 +1,4 @@
+import type { RequestListener, Server, ServerOptions } from "node:http";
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import { newId } from "#platform";
@@ -16,7 +17,18 @@ import { tellRequests } from "./request-log.ts";
 export type { ControlParts } from "./control-parts.ts";
 
 export interface ControlApi extends AsyncDisposable {
-  readonly url: string;
+  /** Where it listens; 0 was any port. */
+  readonly port: number;
+  readonly server: Server;
+  /** Answers a request that came over another server of this process. */
+  readonly route: RequestListener;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** Makes the server: plain, or with TLS. */
+  readonly serve: (options: ServerOptions, listener: RequestListener) => Server;
 }
 
 const HEADERS_BYTES = 16 * 1_024;
@@ -27,7 +39,7 @@ const LOOK_EVERY_MS = 10_000;
 /** Control's one HTTP server: management API, registry, line to the edges, log files. */
 export async function startControlApi(
   parts: ControlParts & { readonly logFolder: string },
-  listen: { readonly host: string; readonly port: number },
+  listen: Listening,
 ): Promise<ControlApi> {
   const lines = new EdgeLines(parts.registry, parts.log);
   const fenceLines = new FenceLines(parts.registry, parts.log);
@@ -35,7 +47,7 @@ export async function startControlApi(
   const app = Fastify({
     genReqId: () => newId("request"),
     forceCloseConnections: "idle",
-    http: { maxHeaderSize: HEADERS_BYTES },
+    serverFactory: (handler) => listen.serve({ maxHeaderSize: HEADERS_BYTES }, handler),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
@@ -59,10 +71,12 @@ export async function startControlApi(
   serveEdges(app, routes);
   serveRegistry(app, routes);
   serveLogFiles(app, parts.logFolder);
-  const url = await listenAt(app, listen);
+  const port = await listenAt(app, listen);
   const looking = lookRegularly(routes);
   return {
-    url,
+    port,
+    server: app.server,
+    route: (request, response) => app.routing(request, response),
     async [Symbol.asyncDispose]() {
       clearInterval(looking);
       await fenceLines[Symbol.asyncDispose]();
@@ -111,12 +125,8 @@ function notFound(requestId: string): object {
   };
 }
 
-async function listenAt(
-  app: FastifyInstance,
-  listen: { readonly host: string; readonly port: number },
-): Promise<string> {
+async function listenAt(app: FastifyInstance, listen: Listening): Promise<number> {
   await app.listen({ host: listen.host, port: listen.port });
   const address = app.server.address();
-  const port = typeof address === "object" && address !== null ? address.port : listen.port;
-  return `http://${listen.host}:${port}`;
+  return typeof address === "object" && address !== null ? address.port : listen.port;
 }

@@ -6,6 +6,8 @@ export interface Feature {
   readonly sentence: string;
   readonly label: Exclude<PostureLabel, "Enforced">;
   readonly why: string;
+  /** The one mode that it is true of; both unless told. */
+  readonly mode?: "development" | "production";
   /** Tests that show it, as `file > test`. */
   readonly tests: readonly string[];
 }
@@ -58,6 +60,7 @@ export const features: readonly Feature[] = [
   },
   {
     id: "development-mode",
+    mode: "development",
     sentence: "Keys lie in files of the data folder, and control speaks plain HTTP on loopback.",
     label: "Partial / do-not-rely",
     why: "development mode, asked for by npm start: whoever reads the data folder holds every key",

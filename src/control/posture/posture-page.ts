@@ -8,6 +8,7 @@ const DOORS: Readonly<Record<string, string>> = {
   call: "Call",
   verify: "Offline verification",
   api: "Management API",
+  start: "Start",
   other: "What is no refusal",
 };
 
@@ -53,7 +54,10 @@ function summary({ mode, at, source, tests, teeth, lines, checks }: Posture): st
   });
   const off = checks.filter(({ state, need }) => state !== "on" && need === "required").length;
   const rows: readonly (readonly [string, string])[] = [
-    ["Mode", `${mode}: asked for by name; loopback only, keys as files`],
+    [
+      "Mode",
+      mode === "development" ? `${mode}: asked for by name; loopback only, keys as files` : mode,
+    ],
     ["Sources", source.slice(0, 16)],
     ["Tests", tests ?? "not run here"],
     ["Teeth", teeth ?? "not run here"],

@@ -36,7 +36,7 @@ export interface PostureCheck {
 }
 
 export interface Posture {
-  readonly mode: "development";
+  readonly mode: string;
   readonly at: string;
   /** Digest of the sources that run here, 64 hex digits. */
   readonly source: string;
@@ -47,6 +47,8 @@ export interface Posture {
 }
 
 export interface PostureParts {
+  /** How this Caisson is run. */
+  readonly mode: string;
   /** The folder that holds src, docs and test-results. */
   readonly root: string;
   readonly clock: Clock;
@@ -72,7 +74,7 @@ export class PostureDesk {
   }
 
   look(): Posture {
-    const { root, clock, checks } = this.#parts;
+    const { root, clock, checks, mode } = this.#parts;
     // The sources that run are those of the start: a later change runs only after the next one.
     this.#source ??= sourceDigest(root);
     this.#claims ??= readClaims(join(root, "docs/claims.json"));
@@ -83,18 +85,18 @@ export class PostureDesk {
       checks: checks.all(),
     };
     return {
-      mode: "development",
+      mode,
       at: clock.now().toISOString(),
       source: this.#source,
       tests: instantOf(evidence.tests),
       teeth: instantOf(evidence.teeth),
-      lines: linesOf(this.#claims, evidence),
+      lines: linesOf(this.#claims, evidence, mode),
       checks: evidence.checks.map(checkOf),
     };
   }
 }
 
-function linesOf(rows: readonly ClaimRow[], evidence: Evidence): PostureLine[] {
+function linesOf(rows: readonly ClaimRow[], evidence: Evidence, mode: string): PostureLine[] {
   const claims = rows.map((claim): PostureLine => {
     const { id, door, sentence, notClaimed, refusal, twin } = claim;
     const verifiedIn = [refusal, twin];
@@ -109,12 +111,14 @@ function linesOf(rows: readonly ClaimRow[], evidence: Evidence): PostureLine[] {
       ...labelClaim(claim, evidence),
     };
   });
-  const others = features.map((feature): PostureLine => {
-    const { id, sentence, tests } = feature;
-    const confirmed = tests.length === 0 ? null : confirmedAt(evidence.tests, tests);
-    const line = { id, door: "other", sentence, notClaimed: "", verifiedIn: tests, confirmed };
-    return { ...line, ...labelFeature(feature, evidence) };
-  });
+  const others = features
+    .filter((feature) => (feature.mode ?? mode) === mode)
+    .map((feature): PostureLine => {
+      const { id, sentence, tests } = feature;
+      const confirmed = tests.length === 0 ? null : confirmedAt(evidence.tests, tests);
+      const line = { id, door: "other", sentence, notClaimed: "", verifiedIn: tests, confirmed };
+      return { ...line, ...labelFeature(feature, evidence) };
+    });
   return [...claims, ...others];
 }
 

@@ -13,6 +13,8 @@ export class RegistryError extends CodedError<
   | "install.unknown"
   | "anchor.unknown"
   | "verdict.unknown"
+  | "keys.sealed"
+  | "keys.open"
 > {
   override readonly name = "RegistryError";
 }

@@ -1,4 +1,4 @@
-export { migrate, StoreError } from "./migrate.ts";
+export { migrate, requireCurrent, StoreError } from "./migrate.ts";
 export { describeSchema } from "./describe-schema.ts";
 export type { DatabaseAddress, Store, Tx } from "./store.ts";
 export { openStore } from "./store.ts";

@@ -7,7 +7,7 @@ import type { DatabaseAddress } from "./store.ts";
 const FOLDER = new URL("./migrations/", import.meta.url);
 const LOCK_KEY = 7_305_811;
 
-export class StoreError extends CodedError<"store.newer" | "store.migration"> {
+export class StoreError extends CodedError<"store.newer" | "store.migration" | "store.behind"> {
   override readonly name = "StoreError";
 }
 
@@ -29,19 +29,46 @@ export async function migrate(owner: DatabaseAddress): Promise<void> {
   }
 }
 
-async function applyPending(client: pg.Client): Promise<void> {
-  const files = (await readdir(FOLDER))
-    .filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name))
-    .toSorted();
+/** For who may not change the schema. Throws StoreError "store.behind", "store.newer" where it is not this release's. */
+export async function requireCurrent(app: DatabaseAddress): Promise<void> {
+  const client = new pg.Client(clientConfig(app));
+  await client.connect();
+  try {
+    const files = await migrationFiles();
+    const newest = await newestOf(client).catch(() => 0); // no such table: nothing was ever applied
+    if (newest === files.length) return;
+    if (newest > files.length) throw newer(newest, files.length);
+    throw new StoreError(
+      "store.behind",
+      `cannot use the database: its schema is number ${newest}, this release wants ${files.length}; start once with CAISSON_DATABASE_OWNER_URL, whose role may change it`,
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+async function migrationFiles(): Promise<string[]> {
+  return (await readdir(FOLDER)).filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name)).toSorted();
+}
+
+async function newestOf(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ number: number }>(
     "select number from migration order by number",
   );
-  const newest = rows.at(-1)?.number ?? 0;
-  if (newest > files.length)
-    throw new StoreError(
-      "store.newer",
-      `cannot use the database: its schema is number ${newest}, this release knows ${files.length}; start the newer release`,
-    );
+  return rows.at(-1)?.number ?? 0;
+}
+
+function newer(found: number, known: number): StoreError {
+  return new StoreError(
+    "store.newer",
+    `cannot use the database: its schema is number ${found}, this release knows ${known}; start the newer release`,
+  );
+}
+
+async function applyPending(client: pg.Client): Promise<void> {
+  const files = await migrationFiles();
+  const newest = await newestOf(client);
+  if (newest > files.length) throw newer(newest, files.length);
   for (const name of files.slice(newest)) await applyOne(client, name);
 }
 

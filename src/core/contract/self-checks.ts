@@ -106,6 +106,12 @@ export const selfCheckTable = {
     remedy: "chmod 700 the folder keys in the data folder, and 600 what lies in it",
     need: "required",
   },
+  "keys.sealed": {
+    of: ["control"],
+    meaning: "control's keys are sealed by a passphrase that does not lie beside them",
+    remedy: "production mode seals them (CAISSON_KEYS_PASSPHRASE_FILE)",
+    need: "more",
+  },
   "transport.tls": {
     of: ["control"],
     meaning: "clients and edges reach control over TLS",

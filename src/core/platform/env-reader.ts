@@ -53,7 +53,8 @@ export class EnvReader {
   }
 
   refuse(name: string, why: string): void {
-    this.#bad.push(`${name}: ${why}`);
+    const said = `${name}: ${why}`;
+    if (!this.#bad.includes(said)) this.#bad.push(said);
   }
 
   /** Throws ConfigError "config.invalid" that names every bad setting; else returns the frozen value. */

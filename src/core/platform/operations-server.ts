@@ -41,8 +41,9 @@ export async function startOperations(parts: OperationsParts): Promise<Operation
   return {
     port,
     async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await closed;
     },
   };
 }

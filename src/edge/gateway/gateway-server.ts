@@ -1,5 +1,10 @@
-import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type {
+  IncomingMessage,
+  RequestListener,
+  Server,
+  ServerOptions,
+  ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import { hash } from "node:crypto";
 import { errors, limits } from "#contract";
@@ -17,6 +22,8 @@ import { Slots } from "./slots.ts";
 import type { SandboxPort } from "./gateway-types.ts";
 
 export interface GatewayParts {
+  /** Makes the server: plain, or with TLS. */
+  readonly serve: (options: ServerOptions, listener: RequestListener) => Server;
   /** The newest verified snapshot that is not too old; null: nothing may be served. */
   readonly fresh: () => Served | null;
   readonly sandbox: () => SandboxPort | null;
@@ -47,7 +54,7 @@ export class GatewayServer {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.server = createServer(
+    this.server = parts.serve(
       {
         maxHeaderSize: NODE_HEADER_BYTES,
         headersTimeout: HEADERS_MS,

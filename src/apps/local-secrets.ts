@@ -7,20 +7,26 @@ import { edgeKinds } from "#store";
 import type { EdgeKind } from "#store";
 import { newEdgeToken, newSecret } from "#tenants";
 
-export interface DevelopmentSecrets {
+export interface LocalSecrets {
   readonly operatorKey: string;
   /** The edges of this machine and their tokens. */
   readonly edges: readonly (readonly [kind: EdgeKind, token: string])[];
 }
 
-/** 0600 files in the data folder: development mode's keystore, made once. */
-export async function developmentSecrets(
+/**
+ * The operator's key, and the edges of this machine with their enrolment files (0600, in the data folder), made once.
+ * operatorKeyFile: of the operator's own; null: development mode makes one.
+ */
+export async function localSecrets(
   data: string,
-  url: string,
+  { url, operatorKeyFile }: { readonly url: string; readonly operatorKeyFile: string | null },
   keys: ControlKeys,
-): Promise<DevelopmentSecrets> {
+): Promise<LocalSecrets> {
   await mkdir(join(data, "edge"), { recursive: true, mode: 0o700 });
-  const operatorKey = await secretFile(join(data, "keys/operator.key"), () => newSecret());
+  const operatorKey =
+    operatorKeyFile === null
+      ? await secretFile(join(data, "keys/operator.key"), () => newSecret())
+      : (await readFile(operatorKeyFile, "utf8")).trim();
   const pinned = { url, stateKey: keys.state.publicKey, trustRootKey: keys.trustRoot.publicKey };
   const edges: [EdgeKind, string][] = [];
   for (const kind of edgeKinds) {
