@@ -28,6 +28,8 @@ import {
 import type { CallResult, CancelReason, FrameType, OpenFrame, ResponseFrame } from "#contract";
 
 const READ_BYTES = 2 * MAX_FRAME_BYTES;
+/** Frames leave at the end of the turn, or when there are this many: the sandbox works on them while we read on. */
+const EARLY_BYTES = 1_024;
 const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 2_000;
 /** Past this id a connection is renewed as soon as no call is open, at the end at once. */
@@ -118,8 +120,9 @@ export class SandboxClient implements Disposable {
     return this.#writer;
   }
 
-  /** For SandboxCall: one write per turn, after all sockets of the turn were read. */
+  /** For SandboxCall: written after all sockets of the turn were read, or in parts where many frames come in one turn. */
   schedule(): void {
+    if (this.#writer.length >= EARLY_BYTES) this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flush);
@@ -133,6 +136,10 @@ export class SandboxClient implements Disposable {
 
   #flushNow(): void {
     this.#scheduled = false;
+    this.#write();
+  }
+
+  #write(): void {
     if (this.#writer.length === 0) return;
     const bytes = this.#writer.take();
     if (this.#socket !== null && !this.#socket.destroyed) this.#socket.write(bytes);
