@@ -81,8 +81,8 @@ export const callClaims: readonly Claim[] = [
     tooth: [
       edit(
         "src/edge/gateway/routes.ts",
-        "install: (tenant, extension) => installs.get(`${tenant} ${extension}`),",
-        "install: (_tenant, extension) => [...installs.values()].find((known) => known.extension === extension),",
+        "install: (tenant, extension) => tenants.get(tenant)?.get(extension),",
+        "install: (_tenant, extension) => [...tenants.values()].find((own) => own.has(extension))?.get(extension),",
       ),
     ],
   },

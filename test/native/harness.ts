@@ -163,7 +163,7 @@ export function startCall(
   let response: ResponseFrame | null = null;
   const call = client.call(frameOf(handle, request), request.body === undefined, {
     onResponse: (frame) => (response = frame),
-    onData: (chunk) => parts.push(Buffer.from(chunk)) > 0,
+    onData: (bytes, start, end) => parts.push(Buffer.from(bytes.subarray(start, end))) > 0,
     onEnd: () => {},
     onWritable: () => {},
     onResult: (result) => {

@@ -80,8 +80,8 @@ function closedBecause(socketPath: string, bytes: Uint8Array): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ path: socketPath }, () => socket.write(bytes));
     const decoder = new FrameDecoder(
-      (type, _flags, _stream, payload) =>
-        type === frameTypes.close && resolve(readReason(payload).code),
+      (type, _flags, _stream, bytes, start, end) =>
+        type === frameTypes.close && resolve(readReason(bytes.subarray(start, end)).code),
     );
     socket.on("data", (chunk: Buffer) => decoder.push(chunk));
     socket.on("error", reject);

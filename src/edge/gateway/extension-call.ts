@@ -17,7 +17,7 @@ import { callEnd } from "./outcome.ts";
 import { NO_USAGE } from "./sandbox-client.ts";
 import type { ExtensionTarget } from "./request-target.ts";
 import type { RoutedInstall, RouteMatch } from "./routes.ts";
-import type { Slot } from "./slots.ts";
+import { leave } from "./slots.ts";
 
 /** Both forms of one id. */
 interface RequestId {
@@ -29,11 +29,12 @@ export interface CallParts {
   readonly id: RequestId;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly noBody: boolean;
   readonly target: ExtensionTarget;
   readonly key: SnapshotKey;
+  /** Entered: the call leaves its place when it ends. */
   readonly install: RoutedInstall;
   readonly route: RouteMatch;
-  readonly slot: Slot;
   readonly record: (record: ExecutionRecord) => boolean;
   readonly deadlineMs: number;
 }
@@ -50,17 +51,15 @@ export class ExtensionCall implements CallSink {
   #ended = false;
   /** The head of the answer until its body's first chunk is followed by something. */
   #head: OutgoingHead | null = null;
-  #first: Buffer | null = null;
+  /** A short one as Latin-1, which keeps every byte: Node joins head and body to one piece then, while two pieces cost a system call that gathers them. */
+  #first: string | Buffer | null = null;
 
   constructor(parts: CallParts) {
     this.#parts = parts;
   }
 
   open(sandbox: SandboxPort): void {
-    const { request, response, target, key, install, route, id, deadlineMs } = this.#parts;
-    const noBody =
-      request.headers["content-length"] === undefined &&
-      request.headers["transfer-encoding"] === undefined;
+    const { request, response, noBody, target, key, install, route, id, deadlineMs } = this.#parts;
     const headers: HeaderList = [["x-request-id", id.text], ...requestHeaders(request.rawHeaders)];
     try {
       this.#call = sandbox.call(
@@ -121,17 +120,20 @@ export class ExtensionCall implements CallSink {
     else response.writeHead(frame.status, headers).end();
   }
 
-  onData(chunk: Buffer): boolean {
+  onData(bytes: Buffer, start: number, end: number): boolean {
     if (this.#refusal !== null || this.#status === 0) return true;
     // Nearly every body is one chunk: head, length and body then leave in one write.
     if (this.#head !== null && this.#first === null) {
-      this.#first = chunk;
+      this.#first =
+        end - start <= JOINED_BYTES
+          ? bytes.toString("latin1", start, end)
+          : copy(bytes, start, end);
       return true;
     }
     this.#sendHead();
     const { response } = this.#parts;
-    if (response.write(chunk)) return true;
-    response.once("drain", () => this.#call?.taken(chunk.length));
+    if (response.write(copy(bytes, start, end))) return true;
+    response.once("drain", () => this.#call?.taken(end - start));
     return false;
   }
 
@@ -139,7 +141,7 @@ export class ExtensionCall implements CallSink {
     if (this.#head === null) return;
     const { response } = this.#parts;
     response.writeHead(this.#head.status, this.#head.headers);
-    if (this.#first !== null) response.write(this.#first);
+    if (this.#first !== null) response.write(this.#first, "latin1");
     this.#head = null;
     this.#first = null;
   }
@@ -148,12 +150,10 @@ export class ExtensionCall implements CallSink {
     if (this.#refusal !== null || this.#status === 0) return;
     const { response } = this.#parts;
     if (this.#head !== null) {
-      const body = this.#first ?? EMPTY;
+      const body = this.#first ?? "";
       this.#head.headers.push("content-length", String(body.length));
       response.writeHead(this.#head.status, this.#head.headers);
-      // As Latin-1, which keeps every byte, Node joins head and body to one piece; two pieces cost a system call that gathers them.
-      if (body.length <= JOINED_BYTES) response.end(body.toString("latin1"), "latin1");
-      else response.end(body);
+      response.end(body, "latin1");
       this.#head = null;
       this.#first = null;
     } else response.end();
@@ -173,9 +173,10 @@ export class ExtensionCall implements CallSink {
     usage: CallUsage,
     recorded: string = code,
   ): void {
+    if (this.#ended) return;
     this.#ended = true;
-    const { request, response, id, slot } = this.#parts;
-    slot.release();
+    const { request, response, id, install } = this.#parts;
+    leave(install.place);
     if (code !== "" && !response.headersSent) {
       this.#status = errors[code].http;
       refuse(request, response, id.text, code);
@@ -204,7 +205,11 @@ interface OutgoingHead {
   readonly headers: string[];
 }
 
-const EMPTY = Buffer.alloc(0);
+/** The bytes lie in the buffer of the next read. */
+function copy(bytes: Buffer, start: number, end: number): Buffer {
+  return Buffer.from(bytes.subarray(start, end));
+}
+
 const JOINED_BYTES = 16 * 1_024;
 const BODILESS = new Set([204, 304]);
 

@@ -6,7 +6,6 @@ import type {
   ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
-import { hash } from "node:crypto";
 import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { FenceEntry } from "#contract";
@@ -14,11 +13,13 @@ import type { Served } from "#link";
 import { idText, newId, newIdBytes } from "#platform";
 import type { Refused, RefusedRequest } from "./call-log.ts";
 import { ExtensionCall } from "./extension-call.ts";
-import { headersTooLarge } from "./headers.ts";
+import { headersTooLarge, requestHead } from "./headers.ts";
+import type { RequestHead } from "./headers.ts";
+import { KnownKeys } from "./known-keys.ts";
 import { parseTarget } from "./request-target.ts";
 import { matchEndpoint, routingTable } from "./routes.ts";
 import type { RoutingTable } from "./routes.ts";
-import { Slots } from "./slots.ts";
+import { enter, Slots } from "./slots.ts";
 import type { SandboxPort } from "./gateway-types.ts";
 
 export interface GatewayParts {
@@ -36,7 +37,6 @@ export interface GatewayParts {
   readonly onRefused: (refused: RefusedRequest) => void;
 }
 
-const SECRET = /^(?:Bearer )?(csk_[A-Za-z0-9_-]{43})$/;
 /** Of the right form; its preimage was never drawn. */
 const UNKNOWN_KEY = `csk_${"A".repeat(43)}`;
 /** Node answers 431 above this by itself; ours is counted below and answered with 413. */
@@ -49,8 +49,7 @@ export class GatewayServer {
   readonly server: Server;
   readonly #parts: GatewayParts;
   readonly #slots = new Slots();
-  #table: RoutingTable | null = null;
-  #tableOf: Served | null = null;
+  #routes: Routes | null = null;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -75,15 +74,17 @@ export class GatewayServer {
     const id = idText("request", idBytes);
     if (!this.#parts.staying()) response.shouldKeepAlive = false;
     if (request.url === "/healthz") return sendHealth(response, this.#health());
-    if (headersTooLarge(request.rawHeaders) || declaredTooLarge(request))
+    const head = requestHead(request.rawHeaders);
+    if (headersTooLarge(request.rawHeaders) || declaredTooLarge(head))
       return refuse(request, response, id, "request.too_large");
     const target = parseTarget(request.url ?? "");
     if (target === "malformed") return refuse(request, response, id, "request.malformed");
     if (target === null) return refuse(request, response, id, "route.unknown");
-    const table = this.#routes();
-    if (table === null || !this.#parts.spoolOpen())
+    const routes = this.#newestRoutes();
+    if (routes === null || !this.#parts.spoolOpen())
       return refuse(request, response, id, "policy.unavailable");
-    const key = keyOf(table, request);
+    const { table, keys } = routes;
+    const key = keys.find(head.authorization ?? head.apiKey);
     if (key === null) return refuse(request, response, id, "auth.required");
     if (!key.call) return refuse(request, response, id, "auth.forbidden");
     const install = table.install(key.tenant, target.extension);
@@ -94,17 +95,16 @@ export class GatewayServer {
     if (route === null) return refuse(request, response, id, "endpoint.unknown");
     const sandbox = this.#parts.sandbox();
     if (sandbox === null) return refuse(request, response, id, "runner.lost");
-    const slot = this.#slots.take(install);
-    if (slot === null) return refuse(request, response, id, "quota.concurrency");
+    if (!enter(install.place)) return refuse(request, response, id, "quota.concurrency");
     new ExtensionCall({
       id: { bytes: idBytes, text: id },
       request,
       response,
+      noBody: head.contentLength === null && head.transferEncoding === null,
       target,
       key,
       install,
       route,
-      slot,
       record: this.#parts.record,
       deadlineMs: Math.min(this.#parts.deadlineMs, install.deadlineMs),
     }).open(sandbox);
@@ -114,10 +114,10 @@ export class GatewayServer {
   /** Off the path of calls that run: what is not known here is looked up again. */
   #tellRefused(refused: Refused, request: IncomingMessage): void {
     const target = parseTarget(request.url ?? "");
-    const table = this.#routes();
+    const { authorization, apiKey } = requestHead(request.rawHeaders);
     this.#parts.onRefused({
       ...refused,
-      tenant: table === null ? null : (keyOf(table, request)?.tenant ?? null),
+      tenant: this.#newestRoutes()?.keys.find(authorization ?? apiKey)?.tenant ?? null,
       extension: target === null || target === "malformed" ? null : target.extension,
     });
   }
@@ -129,10 +129,9 @@ export class GatewayServer {
 
   /** Null where a key that nobody was given, and a path that climbs, open nothing; else which of them does. */
   knownAnswer(): string | null {
-    const table = this.#routes();
-    if (table === null) return "no snapshot that may be served";
-    const unknown = { headers: { authorization: `Bearer ${UNKNOWN_KEY}` } };
-    if (keyOf(table, unknown) !== null) return "an unknown key is taken";
+    const routes = this.#newestRoutes();
+    if (routes === null) return "no snapshot that may be served";
+    if (routes.keys.find(`Bearer ${UNKNOWN_KEY}`) !== null) return "an unknown key is taken";
     return parseTarget("/api/ext/a.b/%2e%2e/c") === "malformed" ? null : "a path climbs";
   }
 
@@ -141,15 +140,22 @@ export class GatewayServer {
     return this.#parts.fresh() === null ? "no snapshot" : "ok";
   }
 
-  #routes(): RoutingTable | null {
+  #newestRoutes(): Routes | null {
     const served = this.#parts.fresh();
     if (served === null) return null;
-    if (served !== this.#tableOf) {
-      this.#table = routingTable(served);
-      this.#tableOf = served;
+    if (served !== this.#routes?.of) {
+      const table = routingTable(served, this.#slots);
+      this.#routes = { of: served, table, keys: new KnownKeys(table) };
     }
-    return this.#table;
+    return this.#routes;
   }
+}
+
+/** What is made of one snapshot. */
+interface Routes {
+  readonly of: Served;
+  readonly table: RoutingTable;
+  readonly keys: KnownKeys;
 }
 
 /** A halt may be over in a moment; what is revoked never runs again. */
@@ -157,17 +163,8 @@ function fenceCode(entry: FenceEntry): ErrorCode {
   return entry.reversible ? "call.halted" : "artifact.refused";
 }
 
-function keyOf(table: RoutingTable, request: Pick<IncomingMessage, "headers">) {
-  const given = request.headers.authorization ?? request.headers["x-api-key"];
-  const secret =
-    typeof given === "string" && given.length < 100 ? SECRET.exec(given)?.[1] : undefined;
-  if (secret === undefined) return null;
-  return table.keyByHash(hash("sha256", secret, "hex")) ?? null;
-}
-
-function declaredTooLarge(request: IncomingMessage): boolean {
-  const length = request.headers["content-length"];
-  return length !== undefined && Number(length) > limits.bodyBytes.value;
+function declaredTooLarge({ contentLength: length }: RequestHead): boolean {
+  return length !== null && Number(length) > limits.bodyBytes.value;
 }
 
 /** One answer per code; whether something is hidden or absent cannot be told apart. */

@@ -24,6 +24,42 @@ export function headersTooLarge(raw: readonly string[]): boolean {
   return bytes > limits.headerBytes.value;
 }
 
+/** What the gateway itself looks at. Of a repeated name: the first, for the key all of them together, which is then none. */
+export interface RequestHead {
+  readonly authorization: string | null;
+  readonly apiKey: string | null;
+  readonly contentLength: string | null;
+  readonly transferEncoding: string | null;
+}
+
+/** One walk instead of the object of all headers, which Node makes when it is asked for. */
+export function requestHead(raw: readonly string[]): RequestHead {
+  let authorization: string | null = null;
+  let apiKey: string | null = null;
+  let contentLength: string | null = null;
+  let transferEncoding: string | null = null;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const value = raw[i + 1] ?? "";
+    switch (name.length) {
+      case "x-api-key".length:
+        if (name.toLowerCase() === "x-api-key")
+          apiKey = apiKey === null ? value : `${apiKey}, ${value}`;
+        break;
+      case "authorization".length:
+        if (name.toLowerCase() === "authorization") authorization ??= value;
+        break;
+      case "content-length".length:
+        if (name.toLowerCase() === "content-length") contentLength ??= value;
+        break;
+      case "transfer-encoding".length:
+        if (name.toLowerCase() === "transfer-encoding") transferEncoding ??= value;
+        break;
+    }
+  }
+  return { authorization, apiKey, contentLength, transferEncoding };
+}
+
 /** What a guest gets: the allow-list, in the order sent, repeated names kept; never authorization or cookies. */
 export function requestHeaders(raw: readonly string[]): HeaderLine[] {
   const lines: HeaderLine[] = [];

@@ -26,10 +26,11 @@ export function parseTarget(url: string): ExtensionTarget | "malformed" | null {
   const mark = url.indexOf("?");
   const raw = mark < 0 ? url.slice(PREFIX.length) : url.slice(PREFIX.length, mark);
   if (FORBIDDEN.test(raw)) return "malformed";
-  const [extension = "", ...rest] = raw.split("/");
+  const slash = raw.indexOf("/");
+  const extension = slash < 0 ? raw : raw.slice(0, slash);
   if (parseExtensionId(extension) === null) return "malformed";
-  const encoded = rest.length === 1 && rest[0] === "" ? [] : rest;
-  const segments = decodeAll(encoded);
+  const rest = slash < 0 ? "" : raw.slice(slash + 1);
+  const segments = rest === "" ? NO_SEGMENTS : decodeAll(rest.split("/"));
   if (segments === null || segments.some(isDotSegment)) return "malformed";
   return {
     extension,
@@ -38,6 +39,8 @@ export function parseTarget(url: string): ExtensionTarget | "malformed" | null {
     query: mark < 0 ? "" : url.slice(mark + 1),
   };
 }
+
+const NO_SEGMENTS: readonly string[] = [];
 
 function decodeAll(segments: readonly string[]): readonly string[] | null {
   if (!segments.some((segment) => segment.includes("%"))) return segments;

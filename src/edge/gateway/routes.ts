@@ -1,4 +1,5 @@
 import type { Served } from "#link";
+import type { Place, Slots } from "./slots.ts";
 import type {
   Endpoint,
   ExecutionContext,
@@ -18,6 +19,7 @@ export interface RoutingTable {
 export interface RoutedInstall extends SnapshotInstall {
   /** What stops it; null: nothing. */
   readonly fence: FenceEntry | null;
+  readonly place: Place;
   readonly handleBytes: Uint8Array;
   readonly routes: readonly Route[];
 }
@@ -29,22 +31,24 @@ interface Route {
   readonly contextOf: (key: SnapshotKey) => ExecutionContext;
 }
 
-export function routingTable({ snapshot, fence }: Served): RoutingTable {
+export function routingTable({ snapshot, fence }: Served, slots: Slots): RoutingTable {
   const keys = new Map(snapshot.keys.map((key) => [key.hash, key]));
-  const installs = new Map(
-    snapshot.installs.map((install) => [
-      `${install.tenant} ${install.extension}`,
-      routed(install, fence),
-    ]),
-  );
+  const places = slots.placesOf(snapshot.installs);
+  const tenants = new Map<string, Map<string, RoutedInstall>>();
+  for (const [i, install] of snapshot.installs.entries()) {
+    const place = places[i];
+    if (place === undefined) continue; // there is one for each
+    const own = tenants.get(install.tenant) ?? new Map<string, RoutedInstall>();
+    tenants.set(install.tenant, own.set(install.extension, routed(install, fence, place)));
+  }
   return {
     epoch: snapshot.epoch,
     keyByHash: (hash) => keys.get(hash),
-    install: (tenant, extension) => installs.get(`${tenant} ${extension}`),
+    install: (tenant, extension) => tenants.get(tenant)?.get(extension),
   };
 }
 
-function routed(install: SnapshotInstall, fence: Fence): RoutedInstall {
+function routed(install: SnapshotInstall, fence: Fence, place: Place): RoutedInstall {
   const routes = install.endpoints.map((endpoint) => ({
     endpoint,
     segments: endpoint.path === "/" ? [] : endpoint.path.slice(1).split("/"),
@@ -53,6 +57,7 @@ function routed(install: SnapshotInstall, fence: Fence): RoutedInstall {
   return {
     ...install,
     fence: fence.hit({ ...install, install: install.id }),
+    place,
     handleBytes: Buffer.from(install.handle, "hex"),
     routes,
   };

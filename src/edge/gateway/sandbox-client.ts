@@ -42,8 +42,8 @@ const CREDIT_STEP_BYTES = INITIAL_CREDIT_BYTES / 4;
 export interface CallSink {
   /** noBody: neither onData nor onEnd follows. */
   onResponse(response: ResponseFrame, noBody: boolean): void;
-  /** chunk: stays valid. Returns whether it is taken already; if not, call `taken(chunk.length)` later. */
-  onData(chunk: Buffer): boolean;
+  /** The chunk is what `bytes` holds from `start` to `end`, valid during the call. Returns whether it is taken already; if not, call `taken(end - start)` later. */
+  onData(bytes: Buffer, start: number, end: number): boolean;
   onEnd(): void;
   /** The request body may go on after `write` returned false. */
   onWritable(): void;
@@ -146,8 +146,8 @@ export class SandboxClient implements Disposable {
   }
 
   #connect(): void {
-    const decoder = new FrameDecoder((type, flags, stream, payload) =>
-      this.#onFrame(type, flags, stream, payload),
+    const decoder = new FrameDecoder((type, flags, stream, bytes, start, end) =>
+      this.#onFrame(type, flags, stream, bytes, start, end),
     );
     // One buffer for every read: a new one each time keeps the collector busy.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -191,21 +191,28 @@ export class SandboxClient implements Disposable {
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
   }
 
-  #onFrame(type: FrameType, flags: number, stream: number, payload: Buffer): void {
+  #onFrame(
+    type: FrameType,
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const call = this.#calls.get(stream);
     switch (type) {
       case frameTypes.data:
-        return call?.onData(payload);
+        return call?.onData(bytes, start, end);
       case frameTypes.response:
-        return call?.sink.onResponse(readResponse(payload), (flags & FLAG_LAST) !== 0);
+        return call?.sink.onResponse(readResponse(bytes, start, end), (flags & FLAG_LAST) !== 0);
       case frameTypes.end:
         return call?.sink.onEnd();
       case frameTypes.result:
-        return this.#onResult(call, payload);
+        return this.#onResult(call, bytes, start, end);
       case frameTypes.credit:
-        return call?.onCredit(readCredit(payload));
+        return call?.onCredit(readCredit(bytes.subarray(start, end)));
       default:
-        return this.#onLineFrame(type, flags, payload);
+        return this.#onLineFrame(type, flags, bytes.subarray(start, end));
     }
   }
 
@@ -232,10 +239,10 @@ export class SandboxClient implements Disposable {
     this.#options.onState?.("ready", "");
   }
 
-  #onResult(call: SandboxCall | undefined, payload: Buffer): void {
+  #onResult(call: SandboxCall | undefined, bytes: Buffer, start: number, end: number): void {
     if (call === undefined) return;
     this.#calls.remove(call);
-    call.finish(readResult(payload));
+    call.finish(readResult(bytes, start, end));
     const idle = this.#calls.count === 0 && this.#nextStream > RENEW_STREAM;
     if (idle || this.#nextStream > LAST_STREAM) this.#socket?.destroy();
   }
@@ -256,7 +263,7 @@ export class SandboxCall {
   readonly stream: number;
   readonly #client: SandboxClient;
   #credit: number;
-  #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array[] = NONE;
   #ending = false;
   #ended = false;
   #taken = 0;
@@ -272,6 +279,7 @@ export class SandboxCall {
   /** Sends body bytes as far as the credit goes and keeps the rest; false: wait for `onWritable`. */
   write(chunk: Uint8Array): boolean {
     if (this.#done) return true;
+    if (this.#waiting === NONE) this.#waiting = [];
     this.#waiting.push(chunk);
     return this.#pump();
   }
@@ -300,9 +308,8 @@ export class SandboxCall {
   }
 
   /** For SandboxClient. */
-  onData(payload: Buffer): void {
-    const chunk = Buffer.from(payload); // the payload lies in the buffer of the next read
-    if (this.sink.onData(chunk)) this.taken(chunk.length);
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.sink.onData(bytes, start, end)) this.taken(end - start);
   }
 
   /** For SandboxClient. */
@@ -315,7 +322,7 @@ export class SandboxCall {
   /** For SandboxClient. */
   finish(result: CallResult): void {
     this.#done = true;
-    this.#waiting = [];
+    this.#waiting = NONE;
     this.sink.onResult(result);
   }
 
@@ -344,6 +351,9 @@ export class SandboxCall {
     return sent;
   }
 }
+
+/** Of a call without a body; nothing is ever added to it. */
+const NONE: Uint8Array[] = [];
 
 /** Of a call that no sandbox ran. */
 export const NO_USAGE = {

@@ -1,59 +1,71 @@
 import { limits } from "#contract";
 
+/** Calls inside now. */
+interface Count {
+  inside: number;
+}
+
+/** Where the calls of one install are counted. */
+export interface Place {
+  readonly install: Count;
+  readonly tenant: Count;
+  readonly all: Count;
+  readonly concurrency: number;
+}
+
+interface CountedInstall {
+  readonly id: string;
+  readonly tenant: string;
+  readonly concurrency: number;
+}
+
 /** Calls at once, per install and per tenant; over either bound the call is refused at once. */
 export class Slots {
-  readonly #byInstall = new Map<string, number>();
-  readonly #byTenant = new Map<string, number>();
-
-  #open = 0;
+  readonly #all: Count = { inside: 0 };
+  #byInstall = new Map<string, Count>();
+  #byTenant = new Map<string, Count>();
 
   /** Calls that hold a place. */
   get open(): number {
-    return this.#open;
+    return this.#all.inside;
   }
 
-  /** Null: full. Else `release` gives the place back, once. */
-  take(install: {
-    readonly id: string;
-    readonly tenant: string;
-    readonly concurrency: number;
-  }): Slot | null {
-    const own = this.#byInstall.get(install.id) ?? 0;
-    const tenant = this.#byTenant.get(install.tenant) ?? 0;
-    if (own >= install.concurrency || tenant >= limits.tenantConcurrency.value) return null;
-    this.#byInstall.set(install.id, own + 1);
-    this.#byTenant.set(install.tenant, tenant + 1);
-    this.#open += 1;
-    return new Slot(this, install.id, install.tenant);
-  }
-
-  giveBack(install: string, tenant: string): void {
-    this.#open -= 1;
-    decrement(this.#byInstall, install);
-    decrement(this.#byTenant, tenant);
+  /** The places of a new snapshot's installs, in their order: who is inside stays counted. */
+  placesOf(installs: readonly CountedInstall[]): readonly Place[] {
+    this.#byInstall = occupied(this.#byInstall);
+    this.#byTenant = occupied(this.#byTenant);
+    return installs.map(({ id, tenant, concurrency }) => ({
+      install: countOf(this.#byInstall, id),
+      tenant: countOf(this.#byTenant, tenant),
+      all: this.#all,
+      concurrency,
+    }));
   }
 }
 
-export class Slot {
-  readonly #slots: Slots;
-  readonly #install: string;
-  readonly #tenant: string;
-  #held = true;
-
-  constructor(slots: Slots, install: string, tenant: string) {
-    this.#slots = slots;
-    this.#install = install;
-    this.#tenant = tenant;
-  }
-
-  release(): void {
-    if (this.#held) this.#slots.giveBack(this.#install, this.#tenant);
-    this.#held = false;
-  }
+/** False: full. Else `leave` gives the place back; call it once. */
+export function enter(place: Place): boolean {
+  const { install, tenant, all, concurrency } = place;
+  if (install.inside >= concurrency || tenant.inside >= limits.tenantConcurrency.value)
+    return false;
+  install.inside++;
+  tenant.inside++;
+  all.inside++;
+  return true;
 }
 
-function decrement(counts: Map<string, number>, key: string): void {
-  const count = (counts.get(key) ?? 1) - 1;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
+export function leave({ install, tenant, all }: Place): void {
+  install.inside--;
+  tenant.inside--;
+  all.inside--;
+}
+
+function occupied(counts: ReadonlyMap<string, Count>): Map<string, Count> {
+  return new Map([...counts].filter(([, { inside }]) => inside > 0));
+}
+
+function countOf(counts: Map<string, Count>, id: string): Count {
+  const count = counts.get(id) ?? { inside: 0 };
+  counts.set(id, count);
+  return count;
 }

@@ -132,8 +132,8 @@ export class SandboxProcess implements AsyncDisposable {
       (chunk: Buffer) =>
         (this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-MAX_STDERR_BYTES)),
     );
-    const decoder = new FrameDecoder((type, flags, stream, payload) =>
-      this.#onFrame(type, flags, stream, payload),
+    const decoder = new FrameDecoder((type, flags, stream, bytes, start, end) =>
+      this.#onFrame(type, flags, stream, bytes.subarray(start, end)),
     );
     this.#line.on("data", (chunk: Buffer) => this.#guard(() => decoder.push(chunk)));
     this.#line.on("error", () => {}); // "close" of the process follows

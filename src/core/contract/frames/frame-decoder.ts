@@ -2,8 +2,15 @@ import { FrameError } from "./frame-error.ts";
 import { HEADER_BYTES, isFrameType, MAX_PAYLOAD_BYTES, mayCarry } from "./frames.ts";
 import type { FrameType } from "./frames.ts";
 
-/** payload: a view into the chunk it came in; valid during the call. */
-export type OnFrame = (type: FrameType, flags: number, stream: number, payload: Buffer) => void;
+/** The payload is what `bytes` holds from `start` to `end`; valid during the call. No view of it is made: one for each frame would cost more than reading most of them. */
+export type OnFrame = (
+  type: FrameType,
+  flags: number,
+  stream: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => void;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -32,7 +39,9 @@ export class FrameDecoder {
         type,
         bytes[at + 5] ?? 0,
         bytes.readUInt32LE(at + 8),
-        bytes.subarray(at + HEADER_BYTES, end),
+        bytes,
+        at + HEADER_BYTES,
+        end,
       );
       at = end;
     }

@@ -3,6 +3,8 @@ import { HEADER_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
 import type { FrameType } from "./frames.ts";
 
 const FIRST_BYTES = 2 * MAX_FRAME_BYTES;
+/** Up to here writing each character is cheaper than the call that encodes. */
+const SHORT_TEXT = 48;
 /** Up to here a copy costs less than a new buffer, which the collector has to count. */
 const COPIED_BYTES = 32_768;
 
@@ -81,6 +83,8 @@ export class FrameWriter {
 
   #text(text: string, max: number, prefix: 1 | 2): number {
     const at = this.#at;
+    if (text.length <= SHORT_TEXT && text.length <= max && this.#ascii(text, prefix))
+      return text.length;
     // A UTF-16 unit takes at most 3 bytes; count only where that could matter.
     const most = text.length * 3;
     if (most > max && Buffer.byteLength(text) > max)
@@ -91,6 +95,23 @@ export class FrameWriter {
     else this.#buffer.writeUInt16LE(length, at);
     this.#at = at + prefix + length;
     return length;
+  }
+
+  /** False, and nothing appended, where a character needs more than one byte. */
+  #ascii(text: string, prefix: 1 | 2): boolean {
+    const length = text.length;
+    this.#fits(prefix + length);
+    const b = this.#buffer;
+    let at = this.#at + prefix;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      b[at++] = unit;
+    }
+    b[this.#at] = length;
+    if (prefix === 2) b[this.#at + 1] = 0; // SHORT_TEXT fits one byte
+    this.#at = at;
+    return true;
   }
 
   #fits(bytes: number): void {

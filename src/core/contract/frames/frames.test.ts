@@ -34,8 +34,8 @@ const readers: Record<keyof typeof frameTypes, Read> = {
   cancel: (payload) => ({ reason: m.readCancel(payload) }),
   call: c.readCapabilityCall,
   reply: (payload) => ({ size: c.readReply(payload) }),
-  result: m.readResult,
-  response: m.readResponse,
+  result: (payload) => m.readResult(payload),
+  response: (payload) => m.readResponse(payload),
   drain: empty,
   halt: (payload, flags) => (flags === 1 ? p.readHalted(payload) : p.readHalt(payload)),
   ping: (payload) => ({ nonce: m.readNonce(payload) }),
@@ -60,8 +60,8 @@ interface Seen {
 
 function decode(chunks: readonly Buffer[]): Seen[] {
   const seen: Seen[] = [];
-  const decoder = new FrameDecoder((type, flags, stream, payload) =>
-    seen.push({ type, flags, stream, payload: Buffer.from(payload) }),
+  const decoder = new FrameDecoder((type, flags, stream, bytes, start, end) =>
+    seen.push({ type, flags, stream, payload: Buffer.from(bytes.subarray(start, end)) }),
   );
   for (const chunk of chunks) decoder.push(chunk);
   return seen;

@@ -102,19 +102,17 @@ export const frameBounds = {
   deadlineMicros: 300_000_000,
 } as const;
 
-const flagged: ReadonlySet<number> = new Set([
-  frameTypes.hello,
-  frameTypes.open,
-  frameTypes.response,
-  frameTypes.halt,
-]);
-const known: ReadonlySet<number> = new Set(Object.values(frameTypes));
+/** By type, which is a byte: 0 unknown, 1 known, 2 known and may carry flag 1. */
+const kinds = new Uint8Array(256);
+for (const type of Object.values(frameTypes)) kinds[type] = 1;
+for (const type of [frameTypes.hello, frameTypes.open, frameTypes.response, frameTypes.halt])
+  kinds[type] = 2;
 
 /** Whether `type` is in the table, and may carry `flags`. */
 export function isFrameType(type: number): type is FrameType {
-  return known.has(type);
+  return (kinds[type] ?? 0) !== 0;
 }
 
 export function mayCarry(type: FrameType, flags: number): boolean {
-  return flags === 0 || (flags === 1 && flagged.has(type));
+  return flags === 0 || (flags === 1 && kinds[type] === 2);
 }

@@ -108,14 +108,18 @@ export function writeOpen(w: FrameWriter, stream: number, open: OpenFrame, noBod
 }
 
 export function readHeaders(r: PayloadReader): HeaderList {
+  const headers: (readonly [string, string])[] = [];
   let left: number = bounds.headerBytes;
-  return Array.from({ length: r.u8(bounds.headers) }, () => {
+  for (let count = r.u8(bounds.headers); count > 0; count--) {
+    const nameAt = r.at + 1;
     const name = r.str8(Math.min(left, bounds.headerNameBytes));
-    left -= Buffer.byteLength(name);
+    const valueAt = r.at + 2;
+    left -= r.at - nameAt;
     const value = r.str16(left);
-    left -= Buffer.byteLength(value);
-    return [name, value] as const;
-  });
+    left -= r.at - valueAt;
+    headers.push([name, value]);
+  }
+  return headers;
 }
 
 function writeHeaders(w: FrameWriter, headers: HeaderList): void {
@@ -138,8 +142,8 @@ export interface ResponseFrame {
   readonly headers: HeaderList;
 }
 
-export function readResponse(payload: Uint8Array): ResponseFrame {
-  const r = new PayloadReader(payload);
+export function readResponse(bytes: Uint8Array, start?: number, end?: number): ResponseFrame {
+  const r = new PayloadReader(bytes, start, end);
   const response = { status: r.u16(200, 599), headers: readHeaders(r) };
   r.end();
   return response;
@@ -190,8 +194,8 @@ export interface CallResult {
   readonly usage: CallUsage;
 }
 
-export function readResult(payload: Uint8Array): CallResult {
-  const r = new PayloadReader(payload);
+export function readResult(bytes: Uint8Array, start?: number, end?: number): CallResult {
+  const r = new PayloadReader(bytes, start, end);
   const outcome = callOutcomes[r.u8() - 1];
   if (outcome === undefined)
     throw new FrameError("frame.bound", "cannot read frame: unknown outcome");
