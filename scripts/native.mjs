@@ -19,6 +19,8 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const EXECUTABLES = ["caisson-sandbox", "caisson-compiler"];
+/** Of native/Cargo.toml, in the order above. */
+const PROFILES = ["sandbox", "release"];
 /** What cargo reads outside of native/. */
 const OTHER_SOURCES = ["sdk/wit/toolchain-imports.txt"];
 const CARGO_FLOOR = [1, 95];
@@ -141,8 +143,9 @@ function runCargo() {
   const target = join(cacheFolder(), "target");
   say("building the native executables; the first time takes several minutes");
   // One package per run: together, cargo would link the code generator into the sandbox as well.
-  for (const name of EXECUTABLES) {
-    const done = spawnSync("cargo", ["build", "--release", "--locked", "-j2", "-p", name], {
+  for (const [i, name] of EXECUTABLES.entries()) {
+    const profile = PROFILES[i] ?? "";
+    const done = spawnSync("cargo", ["build", "--profile", profile, "--locked", "-j2", "-p", name], {
       cwd: join(root, "native"),
       env: { ...process.env, CARGO_TARGET_DIR: target },
       stdio: ["ignore", "inherit", "inherit"],
@@ -152,15 +155,15 @@ function runCargo() {
         `cannot build ${name}: cargo ended with ${done.status ?? done.signal}; its own lines above say why`,
       );
   }
-  install(join(target, "release"), join(cacheFolder(), sourceHash));
+  install(target, join(cacheFolder(), sourceHash));
   return { ...inFolder(join(cacheFolder(), sourceHash), sourceHash, "cache"), from: "build" };
 }
 
 /** Copies beside the goal and renames, so that nobody ever sees half a folder. */
 function install(from, to) {
   const temporary = mkdtempSync(join(cacheFolder(), "new-"));
-  for (const name of EXECUTABLES) {
-    copyFileSync(join(from, name), join(temporary, name));
+  for (const [i, name] of EXECUTABLES.entries()) {
+    copyFileSync(join(from, PROFILES[i] ?? "", name), join(temporary, name));
     chmodSync(join(temporary, name), 0o755);
   }
   chmodSync(temporary, 0o755);

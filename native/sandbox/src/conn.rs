@@ -1,9 +1,10 @@
 //! One connection: what is read and not yet parsed, what is written and not yet sent.
 
-use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
+
+use crate::ids::IdMap;
 
 const READ_BYTES: usize = 128 * 1024;
 /// A peer that does not read is cut off here; credits keep an honest one far below.
@@ -20,7 +21,7 @@ pub struct Conn {
     pub credit: u32,
     pub last_stream: u32,
     /// Open streams → call.
-    pub streams: HashMap<u32, u64>,
+    pub streams: IdMap<u32, u64>,
     pub dirty: bool,
     pub waiting_to_write: bool,
     /// Close after the output is sent.
@@ -43,7 +44,7 @@ impl Conn {
             greeted: false,
             credit: 0,
             last_stream: 0,
-            streams: HashMap::new(),
+            streams: IdMap::default(),
             dirty: false,
             waiting_to_write: false,
             closing: false,

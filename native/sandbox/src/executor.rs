@@ -1,6 +1,6 @@
 //! A single-threaded executor: fibers of guests take turns, at most one epoch tick each.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,6 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::ids::IdMap;
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -45,7 +47,7 @@ pub enum Polled<T> {
 }
 
 pub struct Executor<T> {
-    tasks: HashMap<u64, Slot<T>>,
+    tasks: IdMap<u64, Slot<T>>,
     ready: Arc<Mutex<VecDeque<u64>>>,
     /// Never polled yet: they alternate with the woken ones, so that looping guests do not hold up a short call.
     fresh: VecDeque<u64>,
@@ -56,7 +58,7 @@ pub struct Executor<T> {
 impl<T> Executor<T> {
     pub fn new() -> Self {
         Executor {
-            tasks: HashMap::new(),
+            tasks: IdMap::default(),
             ready: Arc::default(),
             fresh: VecDeque::new(),
             fresh_next: true,

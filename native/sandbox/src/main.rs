@@ -11,6 +11,7 @@ mod executor;
 mod gateway;
 mod guest;
 mod host;
+mod ids;
 mod parent;
 mod server;
 mod stop;

@@ -18,6 +18,7 @@ use crate::capability::Incoming;
 use crate::conn::{Conn, Io};
 use crate::executor::Executor;
 use crate::guest::End;
+use crate::ids::IdMap;
 use crate::parent::LoadState;
 use crate::ticker::Heartbeat;
 use crate::timers::Timers;
@@ -50,7 +51,7 @@ pub struct Server {
     pub secret: Option<[u8; 32]>,
     pub loads: HashMap<u32, LoadState>,
     pub grants: HashMap<Handle, Rc<GrantState>>,
-    pub calls: HashMap<u64, Call>,
+    pub calls: IdMap<u64, Call>,
     pub queue: VecDeque<u64>,
     pub next_call: u64,
     pub running: u32,
@@ -67,7 +68,7 @@ pub struct Server {
     /// Capability calls that the parent has not answered, by their stream on its line.
     pub incoming: HashMap<u32, Incoming>,
     pub next_capability_stream: u32,
-    pub conns: HashMap<u64, Conn>,
+    pub conns: IdMap<u64, Conn>,
     next_conn: u64,
     dirty: Vec<u64>,
     listener: UnixListener,
@@ -85,7 +86,7 @@ impl Server {
             secret: None,
             loads: HashMap::new(),
             grants: HashMap::new(),
-            calls: HashMap::new(),
+            calls: IdMap::default(),
             queue: VecDeque::new(),
             next_call: 1,
             running: 0,
@@ -99,7 +100,7 @@ impl Server {
             next_deadline: None,
             incoming: HashMap::new(),
             next_capability_stream: 0,
-            conns: HashMap::from([(PARENT, Conn::new(parent))]),
+            conns: IdMap::from_iter([(PARENT, Conn::new(parent))]),
             next_conn: PARENT + 1,
             dirty: Vec::new(),
             listener,
