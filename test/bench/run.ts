@@ -20,6 +20,8 @@ const PLAN = options.quick
   : { rounds: 5, seconds: 3, starts: 3, isolate: true };
 const CONNECTIONS = 32;
 const ISOLATE_SECONDS = 2;
+/** Before the first round, for everybody: whose code is compiled while it runs is slower until then. */
+const WARM_SECONDS = 4;
 /** More of it makes a round noisy (runner-and-gateway.md, protocol). */
 const QUIET_CORES = 0.05;
 
@@ -141,6 +143,8 @@ function say(text: string): void {
 async function main(): Promise<void> {
   say(`starting Caisson, Node and workerd; load by ${generatorName()}`);
   await using bench = await startBench();
+  for (const each of [bench.node, bench.tiny, bench.instance, bench.js])
+    await measure(each, WARM_SECONDS);
   const rounds: Round[] = [];
   for (let number = 1; number <= PLAN.rounds; number++) {
     const round = await playRound(bench);
