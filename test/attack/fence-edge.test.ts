@@ -31,8 +31,12 @@ beforeAll(async () => {
   caisson = await startCaisson();
   await caisson.serve({ name: "edge" });
   state = await heldKey(caisson, "state");
-  const kept = await readFile(join(caisson.data, "gateway/line/snapshot.dsse"));
-  snapshot = openSnapshot(kept, state.publicKey, new Date()).body;
+  // The gateway serves from a new snapshot before the file of it is written.
+  snapshot = await until("a kept snapshot with the install", async () => {
+    const kept = await readFile(join(caisson.data, "gateway/line/snapshot.dsse"));
+    const { body } = openSnapshot(kept, state.publicKey, new Date());
+    return body.installs.some(({ state: at }) => at === "ready") ? body : null;
+  });
 });
 afterAll(() => caisson[Symbol.asyncDispose]());
 
