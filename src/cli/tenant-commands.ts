@@ -203,6 +203,7 @@ async function explain(id: string, options: TenantOptions & { evidence?: string 
       `  ${Object.entries(execution.usage)
         .map(([name, value]) => `${name} ${value}`)
         .join(", ")}`,
+      ...(execution.denied === "" ? [] : [`  denied ${execution.denied}`]),
       ...(verdict === null ? [] : ["installed by verdict:", ...reasonTree(verdict.reasons, "  ")]),
       ...logs.map((line) => `  ${line.level} ${printableLines(line.message)}`),
     ];

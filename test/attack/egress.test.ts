@@ -328,11 +328,35 @@ test("load accepts a signed grant for the origins that the signed config asks fo
   expect(await loadWith("acme.asker")).toBe("ready ");
 });
 
-test("what was denied is on record with the execution", async () => {
-  await fetched(at("other.test", "/recorded"));
+/** The record of one call to this URL. */
+async function recordOf(url: string, asked: Asked = {}): Promise<Record<string, unknown>> {
+  const [last] = await caisson.sql("select max(opened_at) as at from extension_execution_log");
+  await fetched(url, asked);
+  return until("the call's record", async () => {
+    const [row] = await caisson.sql(
+      `select denied, capability_calls, egress_requests, egress_in_bytes, egress_out_bytes
+       from extension_execution_log where opened_at > $1`,
+      [last?.["at"]],
+    );
+    return row ?? null;
+  });
+}
+
+test("a denial is on record with its execution, whatever the guest makes of it [EGRESS-RECORD]", async () => {
+  expect(await recordOf(at("other.test", "/recorded"))).toMatchObject({ denied: "http.fetch" });
   const params = { tenant: caisson.north.id };
   await until("the denial in the log", async () => {
     const { items } = await call(caisson.north, operations.logList, { params });
     return items.some(({ message }) => message.startsWith("http.fetch denied: ")) ? true : null;
+  });
+});
+
+test("what a call did outside is on record with its execution [EGRESS-RECORD twin]", async () => {
+  expect(await recordOf(at("api.test"), { method: "PUT", size: 1_000, times: 2 })).toEqual({
+    denied: "",
+    capability_calls: 2,
+    egress_requests: 2,
+    egress_in_bytes: String(2 * "inside".length),
+    egress_out_bytes: "2000",
   });
 });

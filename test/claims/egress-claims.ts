@@ -175,6 +175,20 @@ export const egressClaims: readonly Claim[] = [
     ],
   },
   {
+    ...common,
+    id: "EGRESS-RECORD",
+    sentence:
+      "The capability that a call was denied first is on record with its execution, and the rule that denied it in the tenant's log.",
+    attacker: "an extension that probes what it may reach and keeps silent about it",
+    tooth: [
+      edit(
+        BUDGETS,
+        "shared.io().outside.denied.get_or_insert(Capability::Fetch);",
+        "shared.io().outside.denied = None;",
+      ),
+    ],
+  },
+  {
     ...broker,
     id: "BROKER-SECRET",
     sentence: "The broker answers nobody who does not show the secret of its boot.",

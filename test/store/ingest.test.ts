@@ -51,9 +51,21 @@ function batchOf(calls: readonly Call[]): ExecutionBatch {
     logBytes: 0,
     logLines: 0,
     droppedLogLines: 0,
+    capabilityCalls: 4,
+    egressRequests: 3,
+    egressInBytes: 2,
+    egressOutBytes: 1,
   };
   for (const call of calls)
-    encoder.add({ ...call, outcome: "done", code: "", status: 200, closedAt: NOON + 1, usage });
+    encoder.add({
+      ...call,
+      outcome: "done",
+      code: "",
+      denied: null,
+      status: 200,
+      closedAt: NOON + 1,
+      usage,
+    });
   return parseExecutionBatch(encoder.take());
 }
 
@@ -61,7 +73,14 @@ function used(tenant: string): Promise<object[]> {
   return database.store.asSystem((tx) =>
     tx
       .selectFrom("extension_quota_usage")
-      .select(["invocations", "cpu_us", "memory_byte_ms", "bytes_in", "bytes_out"])
+      .select([
+        "invocations",
+        "cpu_us",
+        "memory_byte_ms",
+        "bytes_in",
+        "bytes_out",
+        "egress_requests",
+      ])
       .where("tenant_id", "=", tenant)
       .orderBy("window_start")
       .execute(),
@@ -81,6 +100,7 @@ const sum = (calls: number) => ({
   memory_byte_ms: String(131_072 * calls),
   bytes_in: String(3 * calls),
   bytes_out: String(5 * calls),
+  egress_requests: String(3 * calls),
 });
 
 test("ingestExecutions() records each call with its context and sums its use by hour", async () => {
@@ -100,7 +120,15 @@ test("ingestExecutions() records each call with its context and sums its use by 
       contentHash: a.contentHash,
       endpoint: "/",
       outcome: "done",
-      usage: { wallUs: 2_000, cpuUs: 10, peakMemoryBytes: 65_536, bytesOut: 5 },
+      usage: {
+        wallUs: 2_000,
+        cpuUs: 10,
+        peakMemoryBytes: 65_536,
+        bytesOut: 5,
+        capabilityCalls: 4,
+        egressOutBytes: 1,
+      },
+      denied: "",
       openedAt: "2030-01-01T13:00:00.000Z",
     },
   });

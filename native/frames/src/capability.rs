@@ -19,6 +19,15 @@ pub enum Capability {
     Fetch = 2,
 }
 
+impl Capability {
+    pub(crate) fn of(number: u32) -> Result<Capability, FrameError> {
+        match number {
+            2 => Ok(Capability::Fetch),
+            _ => Err(FrameError::Bound),
+        }
+    }
+}
+
 /// Opens a capability call; DATA frames with the argument and END follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapabilityCall {
@@ -35,10 +44,7 @@ impl CapabilityCall {
     pub fn decode(payload: &[u8]) -> Result<CapabilityCall, FrameError> {
         let mut r = Reader::new(payload);
         let (execution, handle) = (r.array()?, r.array()?);
-        let capability = match r.u32()? {
-            2 => Capability::Fetch,
-            _ => return Err(FrameError::Bound),
-        };
+        let capability = Capability::of(r.u32()?)?;
         let (deadline_micros, size) = (r.u64()?, r.u32()?);
         r.finish()?;
         if deadline_micros > MAX_DEADLINE_MICROS || size as usize > MAX_ARGUMENT_BYTES {

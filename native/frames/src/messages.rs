@@ -1,6 +1,6 @@
 //! One type per frame that has fields; `decode` reads a payload, `encode` appends a whole frame.
 
-use crate::{FLAG_ANSWER, FLAG_LAST, FrameError, Kind, Reader, write_frame};
+use crate::{Capability, FLAG_ANSWER, FLAG_LAST, FrameError, Kind, Reader, write_frame};
 
 pub const MAX_PRINCIPAL_BYTES: usize = 256;
 pub const MAX_METHOD_BYTES: usize = 32;
@@ -237,6 +237,10 @@ pub struct Usage {
     pub log_bytes: u32,
     pub log_lines: u32,
     pub dropped_log_lines: u32,
+    pub capability_calls: u32,
+    pub egress_requests: u32,
+    pub egress_in_bytes: u64,
+    pub egress_out_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,6 +249,8 @@ pub struct CallResult {
     /// The kill rung that ended it; 0 when none did.
     pub rung: u8,
     pub code: String,
+    /// The capability that was denied first, if one was.
+    pub denied: Option<Capability>,
     pub usage: Usage,
 }
 
@@ -257,6 +263,10 @@ impl CallResult {
             return Err(FrameError::Bound);
         }
         let code = r.short(MAX_CODE_BYTES)?.to_owned();
+        let denied = match r.u32()? {
+            0 => None,
+            number => Some(Capability::of(number)?),
+        };
         let usage = Usage {
             wall_micros: r.u64()?,
             queue_micros: r.u64()?,
@@ -267,9 +277,13 @@ impl CallResult {
             log_bytes: r.u32()?,
             log_lines: r.u32()?,
             dropped_log_lines: r.u32()?,
+            capability_calls: r.u32()?,
+            egress_requests: r.u32()?,
+            egress_in_bytes: r.u64()?,
+            egress_out_bytes: r.u64()?,
         };
         r.finish()?;
-        Ok(CallResult { outcome, rung, code, usage })
+        Ok(CallResult { outcome, rung, code, denied, usage })
     }
 
     pub fn encode(&self, out: &mut Vec<u8>, stream: u32) {
@@ -278,6 +292,7 @@ impl CallResult {
             w.u8(self.outcome as u8);
             w.u8(self.rung);
             w.short(&self.code);
+            w.u32(self.denied.map_or(0, |capability| capability as u32));
             w.u64(u.wall_micros);
             w.u64(u.queue_micros);
             w.u64(u.cpu_micros);
@@ -287,6 +302,10 @@ impl CallResult {
             w.u32(u.log_bytes);
             w.u32(u.log_lines);
             w.u32(u.dropped_log_lines);
+            w.u32(u.capability_calls);
+            w.u32(u.egress_requests);
+            w.u64(u.egress_in_bytes);
+            w.u64(u.egress_out_bytes);
         });
     }
 }

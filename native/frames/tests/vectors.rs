@@ -16,6 +16,12 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
+fn capability_name(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Fetch => "http.fetch",
+    }
+}
+
 /// Fields as the vectors name them, and the frame written again from what was read.
 fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
     let mut out = Vec::new();
@@ -64,9 +70,11 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
             } else {
                 format!("{:?}", r.outcome).to_lowercase()
             };
-            json!({"outcome": outcome, "rung": r.rung, "code": r.code, "usage": {"wallUs": u.wall_micros, "queueUs": u.queue_micros,
+            json!({"outcome": outcome, "rung": r.rung, "code": r.code, "denied": r.denied.map(capability_name), "usage": {"wallUs": u.wall_micros, "queueUs": u.queue_micros,
                 "cpuUs": u.cpu_micros, "peakMemoryBytes": u.peak_memory_bytes, "bytesIn": u.body_in_bytes, "bytesOut": u.body_out_bytes,
-                "logBytes": u.log_bytes, "logLines": u.log_lines, "droppedLogLines": u.dropped_log_lines}})
+                "logBytes": u.log_bytes, "logLines": u.log_lines, "droppedLogLines": u.dropped_log_lines,
+                "capabilityCalls": u.capability_calls, "egressRequests": u.egress_requests, "egressInBytes": u.egress_in_bytes,
+                "egressOutBytes": u.egress_out_bytes}})
         }
         Kind::Response => {
             let r = Response::decode(payload)?;
@@ -114,10 +122,7 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
         Kind::Call => {
             let c = CapabilityCall::decode(payload)?;
             c.encode(o, stream);
-            let name = match c.capability {
-                Capability::Fetch => "http.fetch",
-            };
-            json!({"execution": hex(&c.execution), "handle": hex(&c.handle), "capability": name,
+            json!({"execution": hex(&c.execution), "handle": hex(&c.handle), "capability": capability_name(c.capability),
                 "deadlineMicros": c.deadline_micros, "size": c.size})
         }
         Kind::Reply => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use caisson_frames::{
-    CallResult, CancelReason, DATA_CHUNK_BYTES, Grant, Handle, INITIAL_CREDIT_BYTES, Kind, Open, Outcome, Response,
+    CallResult, CancelReason, Capability, DATA_CHUNK_BYTES, Grant, Handle, INITIAL_CREDIT_BYTES, Kind, Open, Outcome, Response,
     Usage, encode_credit, last, write_frame,
 };
 
@@ -59,7 +59,7 @@ impl Server {
     pub fn open(&mut self, conn: u64, stream: u32, open: Open, no_body: bool) {
         match self.admit(&open) {
             Ok(grant) => self.accept_call(conn, stream, open, no_body, grant),
-            Err(code) => self.result(conn, stream, Outcome::Refused, 0, code, Usage::default()),
+            Err(code) => self.result(conn, stream, Outcome::Refused, 0, code, Used::default()),
         }
     }
 
@@ -221,11 +221,11 @@ impl Server {
     /// Ends a call wherever it stands and answers with its RESULT.
     fn finish(&mut self, id: u64, outcome: Outcome, rung: u8, code: &'static str) {
         let Some(call) = self.remove(id) else { return };
-        let (lines, usage) = usage_of(&call);
+        let (lines, used) = used_of(&call);
         if !lines.is_empty() {
             forward_log(self, lines);
         }
-        self.result(call.conn, call.stream, outcome, rung, code, usage);
+        self.result(call.conn, call.stream, outcome, rung, code, used);
     }
 
     fn remove(&mut self, id: u64) -> Option<Call> {
@@ -245,9 +245,10 @@ impl Server {
         Some(call)
     }
 
-    fn result(&mut self, conn: u64, stream: u32, outcome: Outcome, rung: u8, code: &'static str, usage: Usage) {
+    fn result(&mut self, conn: u64, stream: u32, outcome: Outcome, rung: u8, code: &'static str, used: Used) {
+        let Used { denied, usage } = used;
         if let Some(out) = self.output(conn) {
-            CallResult { outcome, rung, code: code.into(), usage }.encode(out, stream);
+            CallResult { outcome, rung, code: code.into(), denied, usage }.encode(out, stream);
         }
     }
 
@@ -309,7 +310,7 @@ impl Server {
         let streams = self.conns.get_mut(&conn).map(|c| std::mem::take(&mut c.streams)).unwrap_or_default();
         for id in streams.into_values() {
             if let Some(call) = self.remove(id) {
-                let (lines, _) = usage_of(&call);
+                let (lines, _) = used_of(&call);
                 if !lines.is_empty() {
                     forward_log(self, lines);
                 }
@@ -369,7 +370,14 @@ fn shrink(grant: &Grant, open: &Open) -> CallLimits {
     }
 }
 
-fn usage_of(call: &Call) -> (Vec<caisson_frames::LogLine>, Usage) {
+/// What a call has used, and what it was denied first.
+#[derive(Default)]
+struct Used {
+    denied: Option<Capability>,
+    usage: Usage,
+}
+
+fn used_of(call: &Call) -> (Vec<caisson_frames::LogLine>, Used) {
     let mut io = call.shared.io();
     let lines = std::mem::take(&mut io.lines);
     let usage = Usage {
@@ -386,8 +394,12 @@ fn usage_of(call: &Call) -> (Vec<caisson_frames::LogLine>, Usage) {
         log_bytes: io.log_bytes as u32,
         log_lines: lines.len() as u32,
         dropped_log_lines: io.dropped_lines,
+        capability_calls: io.outside.calls,
+        egress_requests: io.outside.requests,
+        egress_in_bytes: io.outside.in_bytes,
+        egress_out_bytes: io.outside.out_bytes,
     };
-    (lines, usage)
+    (lines, Used { denied: io.outside.denied, usage })
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -34,6 +34,8 @@ pub struct Outside {
     pub requests: u32,
     pub in_bytes: u64,
     pub out_bytes: u64,
+    /// What was denied first.
+    pub denied: Option<Capability>,
 }
 
 impl Outside {
@@ -102,7 +104,10 @@ async fn fetch(shared: &CallShared, limits: CallLimits, request: GuestRequest) -
             let headers = headers.into_iter().map(|(name, value)| Header { name, value }).collect();
             Ok(GuestResponse { status, headers, body })
         }
-        Ok(FetchReply::Failure(CallFailure::Denied, why)) => Err(FetchError::Denied(why)),
+        Ok(FetchReply::Failure(CallFailure::Denied, why)) => {
+            shared.io().outside.denied.get_or_insert(Capability::Fetch);
+            Err(FetchError::Denied(why))
+        }
         Ok(FetchReply::Failure(CallFailure::Budget, why)) => Err(FetchError::Budget(why)),
         Ok(FetchReply::Failure(CallFailure::Failed, why)) => Err(FetchError::Failed(why)),
         Ok(FetchReply::Failure(CallFailure::TimedOut, _)) => Err(FetchError::TimedOut),

@@ -43,6 +43,8 @@ export interface ExecutionView {
   readonly code: string;
   readonly status: number;
   readonly usage: Record<string, number>;
+  /** The capability that was denied first; empty where none was. */
+  readonly denied: string;
   readonly openedAt: string;
 }
 
@@ -82,6 +84,7 @@ export async function findExecution(
       code: row.code,
       status: row.status,
       usage: usageView(row),
+      denied: row.denied,
       openedAt: row.opened_at.toISOString(),
     };
     return { execution, logs: logs.map(logView), install: row.install_id };
@@ -99,6 +102,10 @@ function usageView(row: Selectable<ExecutionRow>): Record<string, number> {
     logBytes: row.log_bytes,
     logLines: row.log_lines,
     droppedLogLines: row.dropped_log_lines,
+    capabilityCalls: row.capability_calls,
+    egressRequests: row.egress_requests,
+    egressInBytes: Number(row.egress_in_bytes),
+    egressOutBytes: Number(row.egress_out_bytes),
   };
 }
 

@@ -15,6 +15,10 @@ interface UsageSum {
   memory_byte_ms: number;
   bytes_in: number;
   bytes_out: number;
+  capability_calls: number;
+  egress_requests: number;
+  egress_in_bytes: number;
+  egress_out_bytes: number;
 }
 
 /** Adds the use of the records that count to their installs' hours. */
@@ -37,7 +41,11 @@ export async function addUsage(
       wall_us = used.wall_us + excluded.wall_us,
       memory_byte_ms = used.memory_byte_ms + excluded.memory_byte_ms,
       bytes_in = used.bytes_in + excluded.bytes_in,
-      bytes_out = used.bytes_out + excluded.bytes_out`.execute(tx);
+      bytes_out = used.bytes_out + excluded.bytes_out,
+      capability_calls = used.capability_calls + excluded.capability_calls,
+      egress_requests = used.egress_requests + excluded.egress_requests,
+      egress_in_bytes = used.egress_in_bytes + excluded.egress_in_bytes,
+      egress_out_bytes = used.egress_out_bytes + excluded.egress_out_bytes`.execute(tx);
 }
 
 /** Neighbours in a batch mostly have their sum in common: the last one is looked at first. */
@@ -71,6 +79,10 @@ function emptySum(tenant: string, install: string, window: number): UsageSum {
     memory_byte_ms: 0,
     bytes_in: 0,
     bytes_out: 0,
+    capability_calls: 0,
+    egress_requests: 0,
+    egress_in_bytes: 0,
+    egress_out_bytes: 0,
   };
 }
 
@@ -82,4 +94,8 @@ function addTo(sum: UsageSum, { usage }: ExecutionBatch, i: number): void {
   sum.memory_byte_ms += Math.round((of(usage.peakMemoryBytes) * of(usage.wallUs)) / 1_000);
   sum.bytes_in += of(usage.bytesIn);
   sum.bytes_out += of(usage.bytesOut);
+  sum.capability_calls += of(usage.capabilityCalls);
+  sum.egress_requests += of(usage.egressRequests);
+  sum.egress_in_bytes += of(usage.egressInBytes);
+  sum.egress_out_bytes += of(usage.egressOutBytes);
 }

@@ -54,6 +54,11 @@ column extension_execution_log.bytes_out bigint not null
 column extension_execution_log.log_bytes integer not null
 column extension_execution_log.log_lines integer not null
 column extension_execution_log.dropped_log_lines integer not null
+column extension_execution_log.capability_calls integer not null
+column extension_execution_log.egress_requests integer not null
+column extension_execution_log.egress_in_bytes bigint not null
+column extension_execution_log.egress_out_bytes bigint not null
+column extension_execution_log.denied text not null
 column extension_log.tenant_id uuid not null
 column extension_log.execution_id uuid not null
 column extension_log.seq integer not null
@@ -71,6 +76,10 @@ column extension_quota_usage.wall_us bigint not null
 column extension_quota_usage.memory_byte_ms numeric not null
 column extension_quota_usage.bytes_in bigint not null
 column extension_quota_usage.bytes_out bigint not null
+column extension_quota_usage.capability_calls bigint not null
+column extension_quota_usage.egress_requests bigint not null
+column extension_quota_usage.egress_in_bytes bigint not null
+column extension_quota_usage.egress_out_bytes bigint not null
 column fence_entry.epoch bigint not null
 column fence_entry.scope text not null
 column fence_entry.id text not null

@@ -100,6 +100,10 @@ export interface Tables {
     memory_byte_ms: BigInt8;
     bytes_in: BigInt8;
     bytes_out: BigInt8;
+    capability_calls: BigInt8;
+    egress_requests: BigInt8;
+    egress_in_bytes: BigInt8;
+    egress_out_bytes: BigInt8;
   };
   extension_log: {
     tenant_id: string;
@@ -179,4 +183,9 @@ export interface ExecutionRow {
   log_bytes: number;
   log_lines: number;
   dropped_log_lines: number;
+  capability_calls: number;
+  egress_requests: number;
+  egress_in_bytes: BigInt8;
+  egress_out_bytes: BigInt8;
+  denied: string;
 }

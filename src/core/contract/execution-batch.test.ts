@@ -35,7 +35,12 @@ function recordOf(n: number, parts: Partial<ExecutionRecord> = {}): ExecutionRec
       logBytes: 7,
       logLines: 8,
       droppedLogLines: 9,
+      capabilityCalls: 10,
+      egressRequests: 11,
+      egressInBytes: 12,
+      egressOutBytes: 13,
     },
+    denied: null,
     ...parts,
   };
 }
@@ -57,7 +62,7 @@ test("parseExecutionBatch() reads what ExecutionEncoder wrote, a context once", 
     encoded(
       recordOf(1),
       recordOf(2, { outcome: "trapped", code: "guest.memory", status: 500 }),
-      recordOf(3, { context: other }),
+      recordOf(3, { context: other, denied: "http.fetch" }),
     ),
   );
   expect(batch.count).toBe(3);
@@ -65,13 +70,14 @@ test("parseExecutionBatch() reads what ExecutionEncoder wrote, a context once", 
   expect([...batch.context]).toEqual([0, 0, 1]);
   expect(batch.outcome).toEqual(["done", "trapped", "done"]);
   expect(batch.code).toEqual(["", "guest.memory", ""]);
+  expect(batch.denied).toEqual(["", "", "http.fetch"]);
   expect([...batch.status]).toEqual([200, 500, 200]);
   expect([...batch.ids.subarray(16, 32)]).toEqual([...Buffer.alloc(16, 2)]);
   expect([...batch.requestIds.subarray(32)]).toEqual([...Buffer.alloc(16, 103)]);
   expect(batch.openedAt[2]).toBe(1_764_000_000_003);
   expect(batch.closedAt[0]).toBe(1_764_000_000_002);
   expect(Object.values(batch.usage).map((column) => column[1])).toEqual([
-    5_000_000_000, 2, 3, 65_536, 4, 6, 7, 8, 9,
+    5_000_000_000, 2, 3, 65_536, 4, 6, 7, 8, 9, 10, 11, 12, 13,
   ]);
 });
 
@@ -84,7 +90,7 @@ test("parseExecutionBatch() passes over what a loss of power cut off, and zeros 
 
 test("parseExecutionBatch() refuses what is out of bounds", () => {
   const bytes = encoded(recordOf(1));
-  const record = bytes.length - (3 + 55 + 72 + 1);
+  const record = bytes.length - (3 + 55 + 104 + 1 + 1);
   const changed = (at: number, value: number) => {
     const copy = Buffer.from(bytes);
     copy[record + 3 + at] = value;
@@ -96,7 +102,8 @@ test("parseExecutionBatch() refuses what is out of bounds", () => {
     ["a status over 599", changed(38, 9)],
     ["a time after all calls", changed(46, 1)],
     ["use beyond safe integers", changed(62, 0xff)],
-    ["a code longer than its record", changed(127, 9)],
+    ["a denied capability that is none", changed(159, 9)],
+    ["a code longer than its record", changed(160, 9)],
     ["an unknown kind", changed(-3, 9)],
     ["a text with NUL", encoded(recordOf(1, { code: "a\u0000" }))],
   ] as const)

@@ -6,6 +6,7 @@ import {
   recordOffsets as offsets,
 } from "./execution-entries.ts";
 import type { ExecutionContext } from "./execution-entries.ts";
+import { outsideCapability } from "./frames/outside-capability.ts";
 import { PayloadReader } from "./frames/payload-reader.ts";
 import { executionOutcomes, usageFields } from "./records.ts";
 import type { ExecutionOutcome } from "./records.ts";
@@ -27,6 +28,8 @@ export interface ExecutionBatch {
   readonly requestIds: Uint8Array;
   readonly outcome: readonly ExecutionOutcome[];
   readonly code: readonly string[];
+  /** Empty where nothing was denied. */
+  readonly denied: readonly string[];
   readonly status: Int32Array;
   /** Unix ms. */
   readonly openedAt: Float64Array;
@@ -82,6 +85,7 @@ function emptyBatch(contexts: readonly ExecutionContext[], count: number) {
     requestIds: new Uint8Array(count * ID_BYTES),
     outcome: Array.from<ExecutionOutcome>({ length: count }),
     code: Array.from<string>({ length: count }),
+    denied: Array.from<string>({ length: count }),
     status: new Int32Array(count),
     openedAt: times(),
     closedAt: times(),
@@ -95,6 +99,10 @@ function emptyBatch(contexts: readonly ExecutionContext[], count: number) {
       logBytes: times(),
       logLines: times(),
       droppedLogLines: times(),
+      capabilityCalls: times(),
+      egressRequests: times(),
+      egressInBytes: times(),
+      egressOutBytes: times(),
     },
   };
 }
@@ -112,6 +120,8 @@ function readRecord(
   const context = view.getUint32(at + offsets.context, true);
   batch.context[i] = within(context, batch.contexts.length - 1);
   batch.outcome[i] = executionOutcomes[fields[offsets.outcome] ?? 0] ?? refuse("no such outcome");
+  const denied = fields[offsets.denied] ?? 0;
+  batch.denied[i] = denied === 0 ? "" : outsideCapability(denied);
   batch.status[i] = within(view.getUint16(at + offsets.status, true), MAX_STATUS);
   batch.openedAt[i] = within(readU64(view, at + offsets.openedAt), MAX_TIME_MS);
   batch.closedAt[i] = within(readU64(view, at + offsets.closedAt), MAX_TIME_MS);

@@ -1,5 +1,6 @@
 import { ENTRY_HEAD_BYTES, entryKinds, recordOffsets as offsets } from "./execution-entries.ts";
 import type { ExecutionContext, ExecutionRecord } from "./execution-entries.ts";
+import { outsideNumbers } from "./frames/outside-capability.ts";
 import { executionOutcomes } from "./records.ts";
 import type { Usage } from "./records.ts";
 
@@ -26,6 +27,7 @@ export class ExecutionEncoder {
     writeU64(bytes, record.openedAt, at + offsets.openedAt);
     writeU64(bytes, record.closedAt, at + offsets.closedAt);
     writeUsage(bytes, record.usage, at + offsets.usage);
+    bytes[at + offsets.denied] = record.denied === null ? 0 : outsideNumbers[record.denied];
     this.#end(entryKinds.record, this.#text(record.code, at + offsets.code, 1));
   }
 
@@ -81,6 +83,10 @@ function writeUsage(bytes: Buffer, usage: Usage, at: number): void {
   writeU64(bytes, usage.logBytes, at + 48);
   writeU64(bytes, usage.logLines, at + 56);
   writeU64(bytes, usage.droppedLogLines, at + 64);
+  writeU64(bytes, usage.capabilityCalls, at + 72);
+  writeU64(bytes, usage.egressRequests, at + 80);
+  writeU64(bytes, usage.egressInBytes, at + 88);
+  writeU64(bytes, usage.egressOutBytes, at + 96);
 }
 
 function writeU64(bytes: Buffer, value: number, at: number): void {

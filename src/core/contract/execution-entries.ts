@@ -1,3 +1,4 @@
+import type { OutsideCapability } from "./frames/outside-capability.ts";
 import type { ExecutionOutcome, Usage } from "./records.ts";
 import { usageFields } from "./records.ts";
 
@@ -20,6 +21,8 @@ export interface ExecutionRecord {
   readonly requestId: Uint8Array;
   readonly outcome: ExecutionOutcome;
   readonly code: string;
+  /** The capability that was denied first. */
+  readonly denied: OutsideCapability | null;
   readonly status: number;
   readonly openedAt: number;
   readonly closedAt: number;
@@ -33,7 +36,7 @@ export interface ExecutionRecord {
  * | kind | fields |
  * |---|---|
  * | 1 context, numbered from 0 in the order they come | 16 tenant, 16 install, 32 content hash, str8 extension ≤ 79, version ≤ 64, principal ≤ 64, method ≤ 16, str16 endpoint ≤ 512 |
- * | 2 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 9 usage, str8 code ≤ 64 |
+ * | 2 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 13 usage, u8 denied capability (0: none), str8 code ≤ 64 |
  */
 export const entryKinds = { context: 1, record: 2 } as const;
 export const ENTRY_HEAD_BYTES = 3;
@@ -49,7 +52,8 @@ export const recordOffsets = {
   openedAt: 39,
   closedAt: 47,
   usage: usageAt,
-  code: usageAt + 8 * usageFields.length,
+  denied: usageAt + 8 * usageFields.length,
+  code: usageAt + 8 * usageFields.length + 1,
 } as const;
 
 /** Of texts, in bytes. */

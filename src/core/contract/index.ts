@@ -135,8 +135,8 @@ export type {
   CapabilityCall,
   FetchReply,
   FetchRequest,
-  OutsideCapability,
 } from "./frames/capability-messages.ts";
+export type { OutsideCapability } from "./frames/outside-capability.ts";
 export {
   callFailures,
   denialOf,

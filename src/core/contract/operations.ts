@@ -81,6 +81,7 @@ const ExecutionView = closed({
   code: Type.String(),
   status: Type.Integer(),
   usage: Type.Record(Type.String(), Type.Number()),
+  denied: Type.String(),
   openedAt: Time,
 });
 const LogLineView = closed({

@@ -21,6 +21,10 @@ export const usageFields = [
   "logBytes",
   "logLines",
   "droppedLogLines",
+  "capabilityCalls",
+  "egressRequests",
+  "egressInBytes",
+  "egressOutBytes",
 ] as const;
 export type Usage = Readonly<Record<(typeof usageFields)[number], number>>;
 

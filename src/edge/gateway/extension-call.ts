@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors, limits } from "#contract";
 import type {
   CallResult,
-  CallUsage,
   ErrorCode,
   ExecutionOutcome,
   HeaderList,
@@ -81,7 +80,7 @@ export class ExtensionCall implements CallSink {
       );
     } catch {
       // What the frame's own bounds refuse is malformed here.
-      return this.#finish("request.malformed", "refused", NO_USAGE);
+      return this.#finish("request.malformed", "refused", NOTHING_USED);
     }
     response.on("close", () => this.#onClientGone());
     if (!noBody) this.#pipeBody(request);
@@ -164,13 +163,13 @@ export class ExtensionCall implements CallSink {
     const final = this.#refusal ?? code;
     // The record keeps the sandbox's own, finer code: which limit or trap it was.
     const recorded = this.#refusal ?? (result.code === "" ? code : result.code);
-    this.#finish(final, this.#refusal === null ? outcome : "refused", result.usage, recorded);
+    this.#finish(final, this.#refusal === null ? outcome : "refused", result, recorded);
   }
 
   #finish(
     code: ErrorCode | "",
     outcome: ExecutionOutcome,
-    usage: CallUsage,
+    used: Used,
     recorded: string = code,
   ): void {
     if (this.#ended) return;
@@ -181,10 +180,10 @@ export class ExtensionCall implements CallSink {
       this.#status = errors[code].http;
       refuse(request, response, id.text, code);
     } else if (!response.writableEnded) response.destroy(); // half an answer is no answer
-    this.#record(recorded, outcome, usage);
+    this.#record(recorded, outcome, used);
   }
 
-  #record(code: string, outcome: ExecutionOutcome, usage: CallUsage): void {
+  #record(code: string, outcome: ExecutionOutcome, { usage, denied }: Used): void {
     const { id, key, route } = this.#parts;
     this.#parts.record({
       context: route.contextOf(key),
@@ -196,9 +195,14 @@ export class ExtensionCall implements CallSink {
       openedAt: this.#openedAt,
       closedAt: Date.now(),
       usage,
+      denied,
     });
   }
 }
+
+type Used = Pick<CallResult, "usage" | "denied">;
+
+const NOTHING_USED: Used = { usage: NO_USAGE, denied: null };
 
 interface OutgoingHead {
   readonly status: number;

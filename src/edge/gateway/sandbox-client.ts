@@ -328,7 +328,7 @@ export class SandboxCall {
 
   /** For SandboxClient: the line is gone. */
   lose(code: string): void {
-    if (!this.#done) this.finish({ outcome: "lost", rung: 0, code, usage: NO_USAGE });
+    if (!this.#done) this.finish({ outcome: "lost", rung: 0, code, denied: null, usage: NO_USAGE });
   }
 
   #pump(): boolean {
@@ -366,4 +366,8 @@ export const NO_USAGE = {
   logBytes: 0,
   logLines: 0,
   droppedLogLines: 0,
+  capabilityCalls: 0,
+  egressRequests: 0,
+  egressInBytes: 0,
+  egressOutBytes: 0,
 } as const;

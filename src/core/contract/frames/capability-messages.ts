@@ -1,13 +1,10 @@
-import { FrameError } from "./frame-error.ts";
 import { frameBounds as bounds, frameTypes } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { readHeaders } from "./messages.ts";
 import type { HeaderList } from "./messages.ts";
+import { outsideCapability, outsideNumbers } from "./outside-capability.ts";
+import type { OutsideCapability } from "./outside-capability.ts";
 import { PayloadReader } from "./payload-reader.ts";
-
-/** Capabilities that the broker answers, by their number in CALL. */
-const capabilityNumbers = { "http.fetch": 2 } as const;
-export type OutsideCapability = keyof typeof capabilityNumbers;
 
 /** Opens a capability call; DATA frames with the argument and END follow. */
 export interface CapabilityCall {
@@ -23,14 +20,10 @@ export interface CapabilityCall {
 
 export function readCapabilityCall(payload: Uint8Array): CapabilityCall {
   const r = new PayloadReader(payload);
-  const [execution, handle, number] = [r.bytes(16), r.bytes(16), r.u32()];
-  const capability = Object.entries(capabilityNumbers).find(([, known]) => known === number)?.[0];
-  if (capability === undefined)
-    throw new FrameError("frame.bound", "cannot read frame: unknown capability");
   const call = {
-    execution,
-    handle,
-    capability: capability as OutsideCapability, // a key of the table
+    execution: r.bytes(16),
+    handle: r.bytes(16),
+    capability: outsideCapability(r.u32()),
     deadlineMicros: r.u64(bounds.deadlineMicros),
     size: r.u32(0, bounds.argumentBytes),
   };
@@ -42,7 +35,7 @@ export function writeCapabilityCall(w: FrameWriter, stream: number, call: Capabi
   w.begin(frameTypes.call, 0, stream);
   w.bytes(call.execution);
   w.bytes(call.handle);
-  w.u32(capabilityNumbers[call.capability]);
+  w.u32(outsideNumbers[call.capability]);
   w.u64(call.deadlineMicros);
   w.u32(call.size);
   w.finish();

@@ -18,7 +18,7 @@
  * | 8 REPLY | parent → sandbox | u32 size of the reply ≤ 1,114,112 |
  * | argument of http.fetch | | str8 method ≤ 32, str16 URL ≤ 8,192, headers, body ≤ 1 MiB |
  * | reply of http.fetch | | u8 0, u16 status 100 to 999, headers, body ≤ 1 MiB; or u8 failure (1 denied, 2 budget, 3 failed, 4 timed out, 5 too large), str16 message ≤ 1,024 |
- * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines |
+ * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u32 capability that was denied first (0: none), u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines, capability calls, egress requests, u64 egress bytes in, out |
  * | 10 RESPONSE, flag 1 = no body | sandbox → gateway | u16 status 200 to 599, headers |
  * | 11 DRAIN | parent → sandbox | nothing; answered by DONE |
  * | 12 HALT | parent → sandbox | u8 scope (1 all, 2 one grant), 16 handle, u64 epoch |

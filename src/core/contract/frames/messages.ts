@@ -7,6 +7,8 @@ import {
   MAX_PAYLOAD_BYTES,
 } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { outsideCapability, outsideNumbers } from "./outside-capability.ts";
+import type { OutsideCapability } from "./outside-capability.ts";
 import { PayloadReader } from "./payload-reader.ts";
 
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -184,6 +186,10 @@ export interface CallUsage {
   readonly logBytes: number;
   readonly logLines: number;
   readonly droppedLogLines: number;
+  readonly capabilityCalls: number;
+  readonly egressRequests: number;
+  readonly egressInBytes: number;
+  readonly egressOutBytes: number;
 }
 
 /** rung: the step of the kill ladder that ended the call, 0 when none did. code: empty for `done`. */
@@ -191,6 +197,8 @@ export interface CallResult {
   readonly outcome: CallOutcome;
   readonly rung: number;
   readonly code: string;
+  /** The capability that was denied first. */
+  readonly denied: OutsideCapability | null;
   readonly usage: CallUsage;
 }
 
@@ -199,10 +207,12 @@ export function readResult(bytes: Uint8Array, start?: number, end?: number): Cal
   const outcome = callOutcomes[r.u8() - 1];
   if (outcome === undefined)
     throw new FrameError("frame.bound", "cannot read frame: unknown outcome");
+  const [rung, code, denied] = [r.u8(4), r.str8(bounds.codeBytes), r.u32()];
   const result = {
     outcome,
-    rung: r.u8(4),
-    code: r.str8(bounds.codeBytes),
+    rung,
+    code,
+    denied: denied === 0 ? null : outsideCapability(denied),
     usage: {
       wallUs: r.u64(),
       queueUs: r.u64(),
@@ -213,6 +223,10 @@ export function readResult(bytes: Uint8Array, start?: number, end?: number): Cal
       logBytes: r.u32(),
       logLines: r.u32(),
       droppedLogLines: r.u32(),
+      capabilityCalls: r.u32(),
+      egressRequests: r.u32(),
+      egressInBytes: r.u64(),
+      egressOutBytes: r.u64(),
     },
   };
   r.end();
@@ -225,9 +239,12 @@ export function writeResult(w: FrameWriter, stream: number, result: CallResult):
   w.u8(callOutcomes.indexOf(result.outcome) + 1);
   w.u8(result.rung);
   w.str8(result.code, bounds.codeBytes);
+  w.u32(result.denied === null ? 0 : outsideNumbers[result.denied]);
   for (const value of [u.wallUs, u.queueUs, u.cpuUs, u.peakMemoryBytes, u.bytesIn, u.bytesOut])
     w.u64(value);
   for (const value of [u.logBytes, u.logLines, u.droppedLogLines]) w.u32(value);
+  for (const value of [u.capabilityCalls, u.egressRequests]) w.u32(value);
+  for (const value of [u.egressInBytes, u.egressOutBytes]) w.u64(value);
   w.finish();
 }
 
