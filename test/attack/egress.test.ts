@@ -330,7 +330,9 @@ test("load accepts a signed grant for the origins that the signed config asks fo
 
 /** The record of one call to this URL. */
 async function recordOf(url: string, asked: Asked = {}): Promise<Record<string, unknown>> {
-  const [last] = await caisson.sql("select max(opened_at) as at from extension_execution_log");
+  const [last] = await caisson.sql(
+    "select coalesce(max(opened_at), 'epoch') as at from extension_execution_log",
+  );
   await fetched(url, asked);
   return until("the call's record", async () => {
     const [row] = await caisson.sql(

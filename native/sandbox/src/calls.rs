@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use caisson_frames::{
-    CallResult, CancelReason, Capability, DATA_CHUNK_BYTES, Grant, Handle, INITIAL_CREDIT_BYTES, Kind, Open, Outcome, Response,
-    Usage, encode_credit, last, write_frame,
+    CallResult, CancelReason, Capability, DATA_CHUNK_BYTES, Grant, Handle, INITIAL_CREDIT_BYTES, Kind, Open, Outcome,
+    Response, Usage, encode_credit, last, write_frame,
 };
 
 use crate::executor::Polled;
