@@ -21,6 +21,7 @@ export type DomainName =
   | "audit"
   | "tenants"
   | "fence"
+  | "kv"
   | "executions"
   | "registry"
   | "posture"
@@ -75,6 +76,12 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
     sees: [...core, "store"],
     packages: [],
   },
+  kv: {
+    folder: "src/control/kv",
+    floor: 6,
+    sees: [...core, "store"],
+    packages: ["kysely"],
+  },
   executions: {
     folder: "src/control/executions",
     floor: 7,
@@ -84,7 +91,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   registry: {
     folder: "src/control/registry",
     floor: 7,
-    sees: [...core, "store", "log", "audit", "tenants", "fence"],
+    sees: [...core, "store", "log", "audit", "tenants", "fence", "kv"],
     packages: ["kysely"],
   },
   posture: { folder: "src/control/posture", floor: 7, sees: [...core], packages: [] },
@@ -98,6 +105,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "audit",
       "tenants",
       "fence",
+      "kv",
       "executions",
       "registry",
       "posture",
@@ -125,6 +133,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "audit",
       "tenants",
       "fence",
+      "kv",
       "executions",
       "registry",
       "posture",

@@ -5,6 +5,7 @@ import { evidenceClaims } from "./claims/evidence-claims.ts";
 import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
 import { installClaims } from "./claims/install-claims.ts";
+import { kvClaims } from "./claims/kv-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
 import { modeClaims } from "./claims/mode-claims.ts";
 import { postureClaims } from "./claims/posture-claims.ts";
@@ -22,6 +23,7 @@ export const claims: readonly Claim[] = [
   ...snapshotClaims,
   ...fenceClaims,
   ...egressClaims,
+  ...kvClaims,
   ...apiClaims,
   ...modeClaims,
   ...evidenceClaims,

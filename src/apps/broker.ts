@@ -11,6 +11,7 @@ import {
   startOperations,
   systemClock,
 } from "#platform";
+import { BROKER_DEADLINE_HEADER, brokerCallBytes, frameBounds } from "#contract";
 import { openControlLine, readEnrolment } from "#link";
 import { readBrokerSettings } from "./broker-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
@@ -39,6 +40,13 @@ async function main(): Promise<void> {
     fence: () => line.state.fence,
     clock: systemClock,
     metrics,
+    control: (call, deadlineMicros, signal) =>
+      line.ask("/v1/edge/kv", brokerCallBytes(call), {
+        headers: { [BROKER_DEADLINE_HEADER]: String(deadlineMicros) },
+        maxBytes: frameBounds.argumentBytes,
+        signal,
+      }),
+    log,
     ceiling: config.ceiling,
     resolve: hostResolver(config.dnsServers),
   });

@@ -19,6 +19,7 @@ import { migrate, openStore, requireCurrent } from "#store";
 import { openLog } from "#log";
 import { openAudit } from "#audit";
 import { Fences } from "#fence";
+import { sweepKv } from "#kv";
 import { sweepLogs } from "#executions";
 import { PostureDesk, SelfChecks } from "#posture";
 import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
@@ -170,12 +171,14 @@ async function enrolLocal(
     await enrolEdge(registry.store, registry.clock, kind, token);
 }
 
-/** Guest log lines past their time, and pushes that nobody asked the publish door about. */
+/** Guest log lines past their time, keys that have expired, and pushes that nobody asked the publish door about. */
 function sweepRegularly(registry: RegistryParts, log: Log): Disposable {
   const sweep = () => {
-    Promise.all([sweepLogs(registry.store, registry.clock.now()), sweepPending(registry)]).catch(
-      (error: unknown) => log.error("sweep.failed", { reason: String(error) }),
-    );
+    Promise.all([
+      sweepLogs(registry.store, registry.clock.now()),
+      sweepKv(registry.store, registry.clock.now()),
+      sweepPending(registry),
+    ]).catch((error: unknown) => log.error("sweep.failed", { reason: String(error) }));
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();

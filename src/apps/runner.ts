@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex, uuidText } from "#trust";
-import { denialOf, Fence, fetchReplyBytes, parseToolchainImports } from "#contract";
+import { denialOf, failureBytes, Fence, parseToolchainImports } from "#contract";
 import type { CapabilityCall, LogFrame, LogLevel, LogRecord } from "#contract";
 import {
   dataFolder,
@@ -221,8 +221,7 @@ class SandboxHost {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const grant = this.#keeper?.documentOf(encodeHex(asked.handle));
-    if (grant === undefined)
-      return fetchReplyBytes({ failure: "denied", message: "the grant is gone" });
+    if (grant === undefined) return failureBytes("denied", "the grant is gone");
     const { deadlineMicros, capability } = asked;
     const reply = await this.#broker.ask(capability, { grant, argument, deadlineMicros }, signal);
     const denial = denialOf(reply);

@@ -28,9 +28,10 @@ import {
   sealSnapshot,
 } from "#contract";
 import type { ExecutionBatch, Grant, LogRecord, SnapshotInstall } from "#contract";
-import { newId, readBounded } from "#platform";
+import { newId, readBounded, systemClock } from "#platform";
 import { writeEnrolment } from "#link";
 import { join } from "node:path";
+import { LocalKv } from "./local-kv.ts";
 import { KitError } from "./kit-error.ts";
 import { LocalPublisher, newKey } from "./local-publisher.ts";
 import { keyHash, newApiKey } from "./local-key.ts";
@@ -82,6 +83,7 @@ export class LocalControl implements AsyncDisposable {
   readonly #streams = new Set<ServerResponse>();
   readonly #fences = new Set<ServerResponse>();
   readonly #timers: NodeJS.Timeout[];
+  readonly #kv = new LocalKv(systemClock);
   #epoch = Date.now();
   #serving: Granted | null = null;
   #newest = newApiKey();
@@ -182,7 +184,9 @@ export class LocalControl implements AsyncDisposable {
       if (path === "/v1/edge/stream") return this.#attach(response);
       if (path === "/v1/edge/fence") return this.#attachFence(response);
       if (request.method === "POST") {
-        this.#take(path, await bodyOf(request));
+        const body = await bodyOf(request);
+        if (path === "/v1/edge/kv") return void response.end(this.#kv.answer(Buffer.from(body)));
+        this.#take(path, body);
         return void response.end("{}");
       }
       const bytes = this.#file(path);

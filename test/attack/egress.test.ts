@@ -1,16 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/contract/index.ts";
-import { packFolder } from "../../src/kit/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { loadGranted } from "./held-control.ts";
 import { startFakeDns } from "../e2e/fake-dns.ts";
 import type { FakeDns } from "../e2e/fake-dns.ts";
+import { serveSource } from "../e2e/serve-source.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
 import { until } from "../e2e/until.ts";
 
@@ -113,28 +110,14 @@ function respond(request: IncomingMessage, response: ServerResponse, place: stri
   else if (request.url !== "/hang") response.end(place);
 }
 
-async function serve(name: string, origins: readonly string[]): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "egress-"));
-  mkdirSync(join(folder, "src"));
-  writeFileSync(join(folder, "src/index.ts"), SOURCE);
+function serve(name: string, origins: readonly string[]): Promise<void> {
   const hosts = origins.map((origin) => ({ origin, methods: ["GET", "PUT"] }));
-  const config = {
-    schema: 1,
-    publisher: "acme",
+  return serveSource(caisson, {
     name,
-    version: "1.0.0",
-    wit: "caisson:ext@1.0.0",
-    component: "main.wasm",
-    endpoints: [{ method: "GET", path: "/" }],
+    source: SOURCE,
     capabilities: { "http.fetch": { hosts } },
-    limits: { deadlineMs: 2_000 },
-  };
-  writeFileSync(join(folder, "caisson.json"), JSON.stringify(config));
-  const artifact = caisson.sign(await packFolder(folder));
-  rmSync(folder, { recursive: true });
-  expect(await caisson.publish(artifact)).toBe("admitted");
-  expect(await caisson.install(caisson.north, `acme.${name}`)).toBe("ready");
-  await caisson.untilRouted(caisson.north, `acme.${name}`);
+    deadlineMs: 2_000,
+  });
 }
 
 interface Asked {

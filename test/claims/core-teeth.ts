@@ -101,3 +101,15 @@ export const egressWidthTooth = edit(
   "wider.push(...widerEgress(granted.egress, requested.egress));",
   "",
 );
+/** A capability call of any kind, counted in the sandbox. */
+export const callBudgetTooth = edit(
+  "native/sandbox/src/capability.rs",
+  "if used.calls >= limits.capability_calls {",
+  "if used.calls >= u32::MAX {",
+);
+/** What a grant has to hold before the broker does anything under it. */
+export const grantedCapabilityTooth = edit(
+  "src/edge/broker/broker-server.ts",
+  "return body.capabilities.includes(capability) ? body :",
+  "return body !== null ? body :",
+);

@@ -1,6 +1,11 @@
 import { edit } from "./claim.ts";
 import type { Claim } from "./claim.ts";
-import { deadlineTeeth, documentSignerTeeth } from "./core-teeth.ts";
+import {
+  callBudgetTooth,
+  deadlineTeeth,
+  documentSignerTeeth,
+  grantedCapabilityTooth,
+} from "./core-teeth.ts";
 
 const POLICY = "src/edge/broker/egress-policy.ts";
 const FETCH = "src/edge/broker/fetch-capability.ts";
@@ -139,9 +144,7 @@ export const egressClaims: readonly Claim[] = [
     id: "EGRESS-CALLS",
     sentence:
       "A call makes at most as many capability calls as its grant's budget, refused ones included.",
-    tooth: [
-      edit(BUDGETS, "if used.calls >= limits.capability_calls {", "if used.calls >= u32::MAX {"),
-    ],
+    tooth: [callBudgetTooth],
   },
   {
     ...common,
@@ -211,13 +214,7 @@ export const egressClaims: readonly Claim[] = [
     ...broker,
     id: "BROKER-CAPABILITY",
     sentence: "The broker sends nothing under a grant without the capability.",
-    tooth: [
-      edit(
-        SERVER,
-        'return body.capabilities.includes("http.fetch") ? body :',
-        "return body !== null ? body :",
-      ),
-    ],
+    tooth: [grantedCapabilityTooth],
   },
   {
     ...broker,

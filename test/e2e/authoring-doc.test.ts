@@ -20,6 +20,8 @@ const hasClang = spawnSync("clang", ["--version"]).status === 0;
 
 interface Sample {
   readonly language: string;
+  /** Of the extension; empty for the guide's first. */
+  readonly extension: string;
   /** Where it stands in an extension's folder; empty for commands. */
   readonly path: string;
   readonly text: string;
@@ -33,8 +35,13 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "caisson-doc-"));
   await writeFile(join(home, "north.key"), caisson.north.key);
   const text = await readFile(DOC, "utf8");
-  samples = [...text.matchAll(/^```(\w+)(?: (\S+))?\n(.*?)^```$/gms)].map(
-    ([, language = "", path = "", code = ""]) => ({ language, path, text: code }),
+  samples = [...text.matchAll(/^```(\w+)(?: (?:(\w+):)?(\S+))?\n(.*?)^```$/gms)].map(
+    ([, language = "", extension = "", path = "", code = ""]) => ({
+      language,
+      extension,
+      path,
+      text: code,
+    }),
   );
 });
 afterAll(async () => {
@@ -64,7 +71,9 @@ test("the guide's commands and files make an extension that type-checks, passes 
   expect(commands).toHaveLength(2);
   for (const line of first) await follow(line);
   await rm(join(home, "greeter/test"), { recursive: true });
-  const files = samples.filter(({ language }) => ["ts", "json"].includes(language));
+  const files = samples.filter(
+    ({ language, extension }) => extension === "" && ["ts", "json"].includes(language),
+  );
   expect(files.map(({ path }) => path)).toEqual(
     expect.arrayContaining(["src/index.ts", "caisson.json", "test/greet.test.json"]),
   );
@@ -85,10 +94,28 @@ test("the guide's commands and files make an extension that type-checks, passes 
   expect(JSON.parse(last)).toMatchObject({ greeting: "Hello, Ada!" });
 });
 
+/** The guide's files of one extension pass the guide's tests of it, and the type checker where it has types. */
+async function passes(extension: string, template: string): Promise<void> {
+  await follow(`caisson new ${extension} --publisher acme --template ${template}`);
+  await rm(join(home, extension, "test"), { recursive: true });
+  const files = samples.filter((sample) => sample.extension === extension);
+  expect(files).toHaveLength(3);
+  for (const file of files) await write(extension, file);
+  expect((await follow(`caisson test ${extension} --json`)).json).toMatchObject({ failed: 0 });
+  if (template === "typescript")
+    await promisify(execFile)(process.execPath, [TSC, "-p", join(home, extension)]);
+}
+
+test("the guide's extension that keeps something does", () => passes("visits", "typescript"));
+
+if (hasClang) test("the guide's C extension that keeps something does", () => passes("hits", "c"));
+
 if (hasClang)
   test("the guide's C source passes the C template's test", async () => {
     await follow("caisson new small --publisher acme --template c");
-    for (const sample of samples.filter(({ language }) => language === "c"))
+    for (const sample of samples.filter(
+      ({ language, extension }) => extension === "" && language === "c",
+    ))
       await write("small", sample);
     expect((await follow("caisson test small --json")).json).toMatchObject({
       passed: 2,

@@ -67,6 +67,10 @@ export class Caisson implements AsyncDisposable {
   get data(): string {
     return this.#parts.data;
   }
+  /** Of the supervisor. */
+  get pid(): number {
+    return this.#parts.pid;
+  }
   get runtime(): string {
     return this.#parts.runtime;
   }
@@ -179,6 +183,28 @@ export class Caisson implements AsyncDisposable {
 
   /** A client on control's database, as whoever holds its disk has one. */
   async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    const client = await this.#connected();
+    try {
+      const { rows } = await client.query<Record<string, unknown>>(text, values);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Works while a transaction of somebody else holds the rows that the statement locks. */
+  async whileLocked(statement: string, work: () => Promise<void>): Promise<void> {
+    const client = await this.#connected();
+    try {
+      await client.query("begin");
+      await client.query(statement);
+      await work();
+    } finally {
+      await client.end();
+    }
+  }
+
+  async #connected(): Promise<pg.Client> {
     const client = new pg.Client({
       host: this.runtime,
       port: 5432,
@@ -186,12 +212,7 @@ export class Caisson implements AsyncDisposable {
       database: "caisson",
     });
     await client.connect();
-    try {
-      const { rows } = await client.query<Record<string, unknown>>(text, values);
-      return rows;
-    } finally {
-      await client.end();
-    }
+    return client;
   }
 
   /** Id of the running process of that name. */

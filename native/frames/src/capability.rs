@@ -17,12 +17,14 @@ pub const MAX_URL_BYTES: usize = 8_192;
 #[repr(u32)]
 pub enum Capability {
     Fetch = 2,
+    Kv = 4,
 }
 
 impl Capability {
     pub(crate) fn of(number: u32) -> Result<Capability, FrameError> {
         match number {
             2 => Ok(Capability::Fetch),
+            4 => Ok(Capability::Kv),
             _ => Err(FrameError::Bound),
         }
     }

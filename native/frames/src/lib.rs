@@ -6,11 +6,13 @@
 
 mod capability;
 mod codec;
+mod kv;
 mod messages;
 mod parent;
 
 pub use capability::*;
 pub use codec::{Reader, Writer};
+pub use kv::*;
 pub use messages::*;
 pub use parent::*;
 

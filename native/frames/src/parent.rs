@@ -122,7 +122,10 @@ impl Reason {
 
 pub const CAPABILITY_LOG: u32 = 1;
 pub const CAPABILITY_FETCH: u32 = 2;
-pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | CAPABILITY_FETCH;
+pub const CAPABILITY_KV: u32 = 4;
+/// Each call under them is judged where it arrives, so that a component may import them without having them.
+pub const OUTSIDE_CAPABILITIES: u32 = CAPABILITY_FETCH | CAPABILITY_KV;
+pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | OUTSIDE_CAPABILITIES;
 pub const MAX_GRANT_CONCURRENCY: u32 = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

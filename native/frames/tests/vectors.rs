@@ -19,6 +19,7 @@ fn unhex(text: &str) -> Vec<u8> {
 fn capability_name(capability: Capability) -> &'static str {
     match capability {
         Capability::Fetch => "http.fetch",
+        Capability::Kv => "storage.kv",
     }
 }
 

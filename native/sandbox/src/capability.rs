@@ -117,14 +117,21 @@ async fn fetch(shared: &CallShared, limits: CallLimits, request: GuestRequest) -
 }
 
 impl CallShared {
-    /// Counts a request before it leaves. What is refused costs its count too: a loop of refusals ends.
-    fn spend(&self, limits: &CallLimits, out: u64) -> Result<(), FetchError> {
-        let mut io = self.io();
-        let used = &mut io.outside;
+    /// Counts a capability call of any kind before it leaves; the error names the budget that is used up.
+    pub fn count_call(&self, limits: &CallLimits) -> Result<(), String> {
+        let used = &mut self.io().outside;
         if used.calls >= limits.capability_calls {
-            return Err(FetchError::Budget(format!("{} capability calls per call", limits.capability_calls)));
+            return Err(format!("{} capability calls per call", limits.capability_calls));
         }
         used.calls += 1;
+        Ok(())
+    }
+
+    /// Counts a request before it leaves. What is refused costs its count too: a loop of refusals ends.
+    fn spend(&self, limits: &CallLimits, out: u64) -> Result<(), FetchError> {
+        self.count_call(limits).map_err(FetchError::Budget)?;
+        let mut io = self.io();
+        let used = &mut io.outside;
         if used.requests >= limits.egress_requests {
             return Err(FetchError::Budget(format!("{} requests per call", limits.egress_requests)));
         }
@@ -147,7 +154,7 @@ impl CallShared {
 }
 
 /// Leaves the question where the server finds it when this turn ends, and waits for the reply.
-async fn ask(shared: &CallShared, capability: Capability, argument: Vec<u8>) -> Vec<u8> {
+pub async fn ask(shared: &CallShared, capability: Capability, argument: Vec<u8>) -> Vec<u8> {
     let sequence = {
         let mut io = shared.io();
         io.outside.next += 1;

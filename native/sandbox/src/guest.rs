@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caisson_frames::{
-    CAPABILITY_FETCH, CAPABILITY_LOG, MAX_HEADER_BYTES, MAX_HEADER_NAME_BYTES, MAX_HEADERS, Open, Outcome,
+    CAPABILITY_FETCH, CAPABILITY_KV, CAPABILITY_LOG, MAX_HEADER_BYTES, MAX_HEADER_NAME_BYTES, MAX_HEADERS, Open,
+    Outcome,
 };
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
@@ -12,11 +13,12 @@ use wasmtime::{Engine, Error, Result, Store, Trap, UpdateDeadline};
 
 use crate::capability;
 use crate::host::{self, CallLimits, CallShared, Header, HostData, IncomingBody, Request, Response};
+use crate::kv;
 use crate::stop::Stop;
 use crate::timers::Timers;
 use crate::wasi;
 
-pub const WIT_VERSIONS: &[&str] = &["caisson:ext@1.0.0", "caisson:http@1.0.0"];
+pub const WIT_VERSIONS: &[&str] = &["caisson:ext@1.0.0", "caisson:http@1.0.0", "caisson:kv@1.0.0"];
 /// Bytes that one host call may lift besides a body write: headers, log lines.
 const HOSTCALL_EXTRA_BYTES: usize = 1 << 20;
 
@@ -56,6 +58,10 @@ pub fn prepare(engine: &Engine, component: &Component) -> Result<Prepared, LoadR
             "caisson:http/fetch" if version == "1.0.0" => {
                 capabilities |= CAPABILITY_FETCH;
                 capability::link_fetch(&mut linker, name).map(|()| true)
+            }
+            "caisson:kv/store" if version == "1.0.0" => {
+                capabilities |= CAPABILITY_KV;
+                kv::link_kv(&mut linker, name).map(|()| true)
             }
             _ if !version.starts_with("0.2.") => Ok(false),
             _ if wasi::is_toolchain_interface(base) => {

@@ -12,6 +12,7 @@ mod gateway;
 mod guest;
 mod host;
 mod ids;
+mod kv;
 mod parent;
 mod server;
 mod stop;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use caisson_frames::{
     FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine, MAX_LOG_LINES_PER_FRAME, MAX_PAYLOAD_BYTES,
-    Reason, decode_handle, decode_nonce, encode_loaded, write_frame,
+    OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce, encode_loaded, write_frame,
 };
 use caisson_lockdown::{CodeError, load_sealed, sweep_unpublished};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -144,14 +144,14 @@ fn map(server: &Server, file: OwnedFd, size: u64, sha256: &[u8; 32]) -> Result<P
     prepare(&server.engine, &component)
 }
 
-/// The grant must cover what the component imports: an ungranted capability is refused here, before any call.
+/// The grant must cover what the sandbox itself gives the component; what reaches outside is denied call by call.
 fn grant(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
     let grant = Grant::decode(frame.payload)?;
     let Some(LoadState::Ready(prepared)) = server.loads.get(&grant.load) else {
         refuse(server, frame.stream, "grant.load", format!("load {} is not ready", grant.load));
         return Ok(());
     };
-    if prepared.capabilities & !grant.capabilities != 0 {
+    if prepared.capabilities & !(grant.capabilities | OUTSIDE_CAPABILITIES) != 0 {
         refuse(server, frame.stream, "grant.capability", "the component imports more than is granted".into());
         return Ok(());
     }

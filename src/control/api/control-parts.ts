@@ -1,3 +1,4 @@
+import type { KvCalls } from "#kv";
 import type { Log, Metrics } from "#platform";
 import type { SelfCheck } from "#contract";
 import type { PostureDesk } from "#posture";
@@ -18,4 +19,5 @@ export interface ControlParts {
 export interface RouteParts extends ControlParts {
   readonly lines: EdgeLines;
   readonly fenceLines: FenceLines;
+  readonly kv: KvCalls;
 }

@@ -1,29 +1,34 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ObjectReader, parseStrictJson } from "#trust";
 import {
+  BROKER_DEADLINE_HEADER,
   MAX_BATCH_BYTES,
+  parseBrokerCall,
+  parseDeadline,
   parseExecutionBatch,
   parseHandle,
   parseLogBatch,
   parseSelfCheckReport,
 } from "#contract";
+import type { Principal } from "#policy";
 import { ingestExecutions, ingestLogs } from "#executions";
 import { recordBuild } from "#registry";
 import { listEdges } from "#tenants";
+import { ApiRefusal } from "./api-error.ts";
 import { authenticate, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
 
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
   app: FastifyInstance,
-  { registry, lines, fenceLines, metrics, posture }: RouteParts,
+  { registry, lines, fenceLines, kv, metrics, posture }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
-    const edgeOf = new WeakMap<FastifyRequest, string>();
+    const edgeOf = new WeakMap<FastifyRequest, Principal>();
     scope.addHook("onRequest", async (request) => {
       const edge = await authenticate(registry.store, request);
       requireMay(edge, "edge:link", { tenant: null });
-      edgeOf.set(request, edge.id);
+      edgeOf.set(request, edge);
     });
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
@@ -37,7 +42,7 @@ export function serveEdges(
     });
     scope.get("/v1/edge/fence", async (request, reply) => {
       reply.hijack();
-      fenceLines.attach(reply.raw, edgeOf.get(request) ?? "");
+      fenceLines.attach(reply.raw, edgeOf.get(request)?.id ?? "");
     });
     scope.post<{ Body: Buffer }>("/v1/edge/fence/ack", async (request) => {
       const reader = ObjectReader.of(parseStrictJson(request.body, { maxBytes: 4_096 }), "ack");
@@ -49,7 +54,7 @@ export function serveEdges(
         killed: reader.integer("killed"),
       };
       reader.end();
-      return { counted: fenceLines.acknowledge(line, edgeOf.get(request) ?? "", ack) };
+      return { counted: fenceLines.acknowledge(line, edgeOf.get(request)?.id ?? "", ack) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
       const batch = parseExecutionBatch(body);
@@ -64,12 +69,23 @@ export function serveEdges(
       return {};
     });
     scope.post<{ Body: Buffer }>("/v1/edge/self-checks", async (request) => {
-      const id = edgeOf.get(request) ?? "";
+      const id = edgeOf.get(request)?.id ?? "";
       const edge = (await listEdges(registry.store)).find((one) => one.id === id);
       // An edge speaks of processes of its own kind alone.
       if (edge !== undefined)
         posture.checks.report(id, edge.kind, parseSelfCheckReport(request.body, edge.kind));
       return {};
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/kv", async (request, reply) => {
+      const edge = edgeOf.get(request) ?? refuseEdge();
+      requireMay(edge, "kv:use", { tenant: null });
+      const deadlineMicros = parseDeadline(request.headers[BROKER_DEADLINE_HEADER]);
+      const asked = parseBrokerCall(request.body);
+      if (deadlineMicros === null || asked === null)
+        throw new ApiRefusal("request.malformed", "cannot read the broker's call");
+      return reply
+        .type("application/octet-stream")
+        .send(await kv.answer(asked, deadlineMicros / 1_000));
     });
     scope.post<{ Body: Buffer }>("/v1/edge/builds", async ({ body }) => {
       const reader = ObjectReader.of(parseStrictJson(body, { maxBytes: 65_536 }), "build report");
@@ -82,4 +98,8 @@ export function serveEdges(
     });
   };
   app.register(async (scope) => edges(scope));
+}
+
+function refuseEdge(): never {
+  throw new ApiRefusal("auth.required", "cannot answer without an edge's token");
 }

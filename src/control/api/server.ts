@@ -1,6 +1,7 @@
 import type { RequestListener, Server, ServerOptions } from "node:http";
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
+import { KvCalls } from "#kv";
 import { newId } from "#platform";
 import { problemOf } from "./api-error.ts";
 import type { ControlParts, RouteParts } from "./control-parts.ts";
@@ -43,7 +44,14 @@ export async function startControlApi(
 ): Promise<ControlApi> {
   const lines = new EdgeLines(parts.registry, parts.log);
   const fenceLines = new FenceLines(parts.registry, parts.log);
-  const routes = { ...parts, lines, fenceLines };
+  const { store, clock, keys, fences } = parts.registry;
+  const kv = new KvCalls({
+    store,
+    clock,
+    stateKey: keys.state.publicKey,
+    fence: () => fences.current,
+  });
+  const routes = { ...parts, lines, fenceLines, kv };
   const app = Fastify({
     genReqId: () => newId("request"),
     forceCloseConnections: "idle",

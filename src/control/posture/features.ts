@@ -50,6 +50,15 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    id: "storage.kv",
+    sentence: "Extensions keep keys and values through storage.kv 1.0.0.",
+    label: "Beta",
+    why: "its WIT interface may still change before 1.0 of Caisson",
+    tests: [
+      "test/attack/kv.test.ts > what is put is there for the next call, listed over pages, and gone when it is deleted",
+    ],
+  },
+  {
     id: "templates",
     sentence: "The TypeScript template builds, tests and runs in a folder outside the clone.",
     label: "Beta",

@@ -1,6 +1,7 @@
 import { openGrant } from "#contract";
 import type { Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
 import { limits } from "#contract";
+import { removeKv } from "#kv";
 import { judgeFence } from "#policy";
 import type { Id } from "#platform";
 import type { Store, Tx } from "#store";
@@ -92,6 +93,7 @@ export async function uninstallExtension(
 ): Promise<void> {
   const { id } = await findInstall(parts, tenant, extension);
   await parts.store.asTenant(tenant, async (tx) => {
+    // The install first: a write of its keys that is under way ends before, none comes after.
     await tx
       .updateTable("install")
       .set({ state: "removed", updated_at: parts.clock.now() })
@@ -104,6 +106,7 @@ export async function uninstallExtension(
       .where("tenant_id", "=", tenant)
       .where("install_id", "=", id)
       .execute();
+    await removeKv(tx, { tenant, install: id });
   });
 }
 

@@ -107,6 +107,17 @@ column install_grant.verdict_id text not null
 column install_grant.state text not null
 column install_grant.failure text
 column install_grant.created_at timestamp with time zone not null
+column kv_entry.tenant_id uuid not null
+column kv_entry.install_id uuid not null
+column kv_entry.key bytea not null
+column kv_entry.value bytea not null
+column kv_entry.revision bigint not null
+column kv_entry.expires_at timestamp with time zone
+column kv_space.tenant_id uuid not null
+column kv_space.install_id uuid not null
+column kv_space.keys integer not null
+column kv_space.bytes bigint not null
+column kv_space.revision bigint not null
 column manifest.repository text not null
 column manifest.digest text not null
 column manifest.media_type text not null
@@ -190,6 +201,14 @@ constraint install_grant FOREIGN KEY (tenant_id, install_id) REFERENCES install(
 constraint install_grant FOREIGN KEY (verdict_id) REFERENCES verdict(id)
 constraint install_grant PRIMARY KEY (tenant_id, id)
 constraint install_grant UNIQUE (handle)
+constraint kv_entry CHECK (((length(key) >= 1) AND (length(key) <= 512)))
+constraint kv_entry CHECK ((length(value) <= 65536))
+constraint kv_entry FOREIGN KEY (tenant_id, install_id) REFERENCES kv_space(tenant_id, install_id)
+constraint kv_entry PRIMARY KEY (tenant_id, install_id, key)
+constraint kv_space CHECK (((bytes >= 0) AND (bytes <= 67108864)))
+constraint kv_space CHECK (((keys >= 0) AND (keys <= 10000)))
+constraint kv_space FOREIGN KEY (tenant_id, install_id) REFERENCES install(tenant_id, id)
+constraint kv_space PRIMARY KEY (tenant_id, install_id)
 constraint manifest CHECK ((digest ~ '^sha256:[a-f0-9]{64}$'::text))
 constraint manifest PRIMARY KEY (repository, digest)
 constraint manifest_tag FOREIGN KEY (repository, digest) REFERENCES manifest(repository, digest) ON DELETE CASCADE
@@ -234,6 +253,9 @@ index CREATE UNIQUE INDEX install_one_per_extension ON public.install USING btre
 index CREATE UNIQUE INDEX install_pkey ON public.install USING btree (tenant_id, id)
 index CREATE UNIQUE INDEX install_grant_handle_key ON public.install_grant USING btree (handle)
 index CREATE UNIQUE INDEX install_grant_pkey ON public.install_grant USING btree (tenant_id, id)
+index CREATE INDEX kv_entry_by_expiry ON public.kv_entry USING btree (expires_at) WHERE (expires_at IS NOT NULL)
+index CREATE UNIQUE INDEX kv_entry_pkey ON public.kv_entry USING btree (tenant_id, install_id, key)
+index CREATE UNIQUE INDEX kv_space_pkey ON public.kv_space USING btree (tenant_id, install_id)
 index CREATE INDEX manifest_by_subject ON public.manifest USING btree (repository, subject) WHERE (subject IS NOT NULL)
 index CREATE UNIQUE INDEX manifest_pkey ON public.manifest USING btree (repository, digest)
 index CREATE UNIQUE INDEX manifest_tag_pkey ON public.manifest_tag USING btree (repository, tag)
@@ -253,3 +275,5 @@ policy extension_log tenant_only forced ((current_setting('caisson.tenant'::text
 policy extension_quota_usage tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
 policy install tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
 policy install_grant tenant_only forced ((current_setting('caisson.tenant'::text, true) = (tenant_id)::text) OR (current_setting('caisson.tenant'::text, true) = '*'::text))
+policy kv_entry tenant_only forced ((current_setting('caisson.tenant'::text, true) = '*'::text) OR (current_setting('caisson.tenant'::text, true) = (tenant_id)::text))
+policy kv_space tenant_only forced ((current_setting('caisson.tenant'::text, true) = '*'::text) OR (current_setting('caisson.tenant'::text, true) = (tenant_id)::text))

@@ -115,6 +115,21 @@ export interface Tables {
     message: string;
     at: Date;
   };
+  kv_space: {
+    tenant_id: string;
+    install_id: string;
+    keys: number;
+    bytes: BigInt8;
+    revision: BigInt8;
+  };
+  kv_entry: {
+    tenant_id: string;
+    install_id: string;
+    key: Buffer;
+    value: Buffer;
+    revision: BigInt8;
+    expires_at: Date | null;
+  };
   audit_record: {
     leaf: Buffer;
     log_index: BigInt8;

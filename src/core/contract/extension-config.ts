@@ -10,7 +10,7 @@ import type { Endpoint } from "./endpoint.ts";
 
 export const CONFIG_SCHEMA = 1;
 export const WIT_VERSION = "caisson:ext@1.0.0";
-export const capabilityNames = ["log", "http.fetch"] as const;
+export const capabilityNames = ["log", "http.fetch", "storage.kv"] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
 /** `caisson.json`: what an extension is and asks for. It is inside the artifact's digest. */

@@ -136,10 +136,15 @@ export type {
   FetchReply,
   FetchRequest,
 } from "./frames/capability-messages.ts";
+export type { KvCondition, KvFailure, KvReply, KvRequest } from "./frames/kv-messages.ts";
+export { kvReplyBytes, readKvRequest, replyOutcome } from "./frames/kv-messages.ts";
+export { cursorOf, keyOfCursor, kvRefusal } from "./kv-rules.ts";
+export { outsideCapabilities } from "./frames/outside-capability.ts";
 export type { OutsideCapability } from "./frames/outside-capability.ts";
 export {
   callFailures,
   denialOf,
+  failureBytes,
   fetchReplyBytes,
   readCapabilityCall,
   readFetchRequest,

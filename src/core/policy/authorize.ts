@@ -34,6 +34,8 @@ export const operatorActions = ["tenant:manage", "publisher:manage", "trust:mana
 
 /** Actions of an enrolled edge alone. */
 const edgeActions = ["edge:link", "artifact:read"] as const;
+/** Actions of one kind of edge alone. */
+const brokerActions = ["kv:use"] as const;
 
 /** Reading these names no tenant: a key of any tenant that has the action may. */
 const GLOBAL_READS: readonly string[] = ["artifact:read", "self:read"];
@@ -42,7 +44,11 @@ const GLOBAL_READS: readonly string[] = ["artifact:read", "self:read"];
 export function authorize(principal: Principal, action: string, resource: Resource): boolean {
   if (principal.kind === "operator")
     return [...tenantActions, ...operatorActions].some((known) => known === action);
-  if (principal.kind === "edge") return edgeActions.some((known) => known === action);
+  if (principal.kind === "edge")
+    return (
+      edgeActions.some((known) => known === action) ||
+      (principal.actions.includes("broker") && brokerActions.some((known) => known === action))
+    );
   if (!tenantActions.some((known) => known === action)) return false;
   if (action !== "self:read" && !principal.actions.includes(action)) return false;
   return (

@@ -4,15 +4,19 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { PublicKey } from "#trust";
 import {
   BROKER_DEADLINE_HEADER,
+  failureBytes,
   fetchReplyBytes,
+  kvReplyBytes,
   MAX_BROKER_BYTES,
   openGrant,
+  outsideCapabilities,
+  replyOutcome,
   parseBrokerCall,
   parseDeadline,
 } from "#contract";
-import type { Fence, FetchReply, Grant } from "#contract";
+import type { BrokerCall, Fence, Grant, OutsideCapability } from "#contract";
 import { readBounded } from "#platform";
-import type { Clock, Metrics } from "#platform";
+import type { Clock, Log, Metrics } from "#platform";
 import { performFetch } from "./fetch-capability.ts";
 import type { FetchParts } from "./fetch-capability.ts";
 
@@ -24,6 +28,13 @@ export interface BrokerParts extends FetchParts {
   readonly fence: () => Fence | null;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Brings a call of `storage.kv` to control; rejects where control does not answer it. */
+  readonly control: (
+    call: BrokerCall,
+    deadlineMicros: number,
+    signal: AbortSignal,
+  ) => Promise<Uint8Array>;
+  readonly log: Log;
 }
 
 /**
@@ -42,8 +53,8 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   if (!isRunner(parts, request.headers.authorization)) return end(response, 401);
-  if (request.method !== "POST" || request.url !== "/v1/capability/http.fetch")
-    return end(response, 404);
+  const capability = capabilityOf(request);
+  if (capability === null) return end(response, 404);
   const deadlineMicros = parseDeadline(request.headers[BROKER_DEADLINE_HEADER]);
   const body = await readBounded(request, MAX_BROKER_BYTES);
   const call = body === null ? null : parseBrokerCall(body);
@@ -52,25 +63,59 @@ async function answer(
   const gone = new AbortController();
   response.on("close", () => gone.abort());
   const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000));
-  const grant = liveGrant(parts, call.grant);
-  const reply: FetchReply =
+  const grant = liveGrant(parts, call.grant, capability);
+  const signal = AbortSignal.any([gone.signal, late]);
+  const reply =
     typeof grant === "string"
-      ? { failure: "denied", message: grant }
-      : await performFetch(parts, grant, call.argument, AbortSignal.any([gone.signal, late]));
-  const outcome = gone.signal.aborted ? "gone" : (reply.failure ?? "done");
-  const labels = { capability: "http.fetch" };
-  parts.metrics.count("caisson_broker_requests_total", { ...labels, outcome });
-  if (!gone.signal.aborted) response.end(fetchReplyBytes(reply));
+      ? failureBytes("denied", grant)
+      : capability === "http.fetch"
+        ? fetchReplyBytes(await performFetch(parts, grant, call.argument, signal))
+        : await askControl(parts, call, deadlineMicros, signal);
+  const outcome = gone.signal.aborted ? "gone" : replyOutcome(reply);
+  parts.metrics.count("caisson_broker_requests_total", { capability, outcome });
+  if (!gone.signal.aborted) response.end(reply);
+}
+
+function capabilityOf({ method, url }: IncomingMessage): OutsideCapability | null {
+  if (method !== "POST") return null;
+  return outsideCapabilities.find((name) => url === `/v1/capability/${name}`) ?? null;
+}
+
+/**
+ * Of what is left of a call: so long control may take, and so long the broker waits. Control gives up first, so that what a
+ * guest is told did not happen mostly did not, and the guest has time for an answer of its own.
+ */
+const [CONTROL_SHARE, PATIENCE] = [0.8, 0.9];
+
+/** Control judges the grant again and answers; where it does not, the store is away. */
+async function askControl(
+  { control, log }: BrokerParts,
+  call: BrokerCall,
+  deadlineMicros: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  try {
+    const patience = AbortSignal.timeout(Math.ceil((deadlineMicros * PATIENCE) / 1_000));
+    const share = Math.ceil(deadlineMicros * CONTROL_SHARE);
+    return await control(call, share, AbortSignal.any([signal, patience]));
+  } catch (error) {
+    if (!signal.aborted) log.warn("kv.unanswered", { reason: String(error) });
+    return kvReplyBytes({ kind: "failure", failure: "unavailable", message: "" });
+  }
 }
 
 /** Text: why the grant opens nothing here. */
-function liveGrant(parts: BrokerParts, document: Uint8Array): Grant | string {
+function liveGrant(
+  parts: BrokerParts,
+  document: Uint8Array,
+  capability: OutsideCapability,
+): Grant | string {
   const fence = parts.fence();
   if (fence === null) return "the broker does not know what is stopped";
   try {
     const { body } = openGrant(document, parts.stateKey, parts.clock.now());
     if (fence.hit(body) !== null) return "it was stopped";
-    return body.capabilities.includes("http.fetch") ? body : "the grant has no http.fetch";
+    return body.capabilities.includes(capability) ? body : `the grant has no ${capability}`;
   } catch {
     return "the grant does not hold";
   }

@@ -43,6 +43,14 @@ export interface ControlLine extends AsyncDisposable {
   onFence(apply: (fence: Fence) => Promise<FenceCounts>): void;
   post(path: string, body: Uint8Array | string): Promise<void>;
   get(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Posts and takes an answer of at most `maxBytes`. Throws LinkError "link.refused", or what the connection threw. */
+  ask(path: string, body: Uint8Array, how: Asked): Promise<Uint8Array>;
+}
+
+interface Asked {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
 }
 
 interface LineParts {
@@ -218,11 +226,17 @@ class Line implements ControlLine {
   }
 
   async get(path: string, maxBytes: number): Promise<Uint8Array> {
-    const response = await this.#fetch(path, { signal: AbortSignal.timeout(60_000) });
-    const body = await readBounded(response.body ?? new ReadableStream(), maxBytes);
-    if (body === null)
-      throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
-    return body;
+    return bodyOf(path, await this.#fetch(path, { signal: AbortSignal.timeout(60_000) }), maxBytes);
+  }
+
+  async ask(path: string, body: Uint8Array, how: Asked): Promise<Uint8Array> {
+    const response = await this.#fetch(path, {
+      method: "POST",
+      body,
+      headers: { ...how.headers, "content-type": "application/octet-stream" },
+      signal: how.signal,
+    });
+    return bodyOf(path, response, how.maxBytes);
   }
 
   async #fetch(
@@ -244,6 +258,13 @@ class Line implements ControlLine {
     this.#stop.abort();
     await this.#running;
   }
+}
+
+async function bodyOf(path: string, response: Response, maxBytes: number): Promise<Uint8Array> {
+  const body = await readBounded(response.body ?? new ReadableStream(), maxBytes);
+  if (body === null)
+    throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
+  return body;
 }
 
 /** Null where the fence is older than the snapshot knows: what was stopped since would be served. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { BROKER_DEADLINE_HEADER, brokerCallBytes, fetchReplyBytes, frameBounds } from "#contract";
+import { BROKER_DEADLINE_HEADER, brokerCallBytes, failureBytes, frameBounds } from "#contract";
 import type { BrokerCall, OutsideCapability } from "#contract";
 import { readBounded } from "#platform";
 
@@ -35,7 +35,7 @@ export class BrokerClient {
         return this.#send(capability, call, signal);
       });
     } catch {
-      return fetchReplyBytes({ failure: "failed", message: "the broker is away" });
+      return failureBytes("failed", "the broker is away");
     }
   }
 

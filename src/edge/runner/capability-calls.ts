@@ -1,4 +1,4 @@
-import { fetchReplyBytes, frameTypes, readCapabilityCall } from "#contract";
+import { failureBytes, frameTypes, readCapabilityCall } from "#contract";
 import type { CapabilityCall, FrameType } from "#contract";
 import { RunnerProcessError } from "./runner-process-error.ts";
 
@@ -58,7 +58,7 @@ export class CapabilityCalls {
   async #reply(stream: number, { call, parts, cancel }: Asking): Promise<void> {
     // A guest always gets its answer: an error of ours is a failed call.
     const reply = await this.#onCall(call, Buffer.concat(parts), cancel.signal).catch(() =>
-      fetchReplyBytes({ failure: "failed", message: "the runner could not ask" }),
+      failureBytes("failed", "the runner could not ask"),
     );
     if (this.#asking.delete(stream)) await this.#answer(stream, reply);
   }

@@ -91,16 +91,24 @@ export function denialOf(reply: Uint8Array): string | null {
   return new PayloadReader(reply.subarray(1)).str16(bounds.messageBytes);
 }
 
+/** A reply that is no answer: of every capability the same. */
+export function failureBytes(failure: CallFailure, message: string): Uint8Array {
+  return failureReply(callFailures.indexOf(failure) + 1, message);
+}
+
+/** u8 number, str16 message. */
+export function failureReply(number: number, message: string): Buffer {
+  const text = Buffer.from(message.slice(0, 300));
+  const head = Buffer.of(number, 0, 0);
+  head.writeUInt16LE(text.length, 1);
+  return Buffer.concat([head, text]);
+}
+
 const HEADER_ROOM = 32_768;
 
 /** Bytes of a reply, as the sandbox reads them. The caller keeps headers and body within their bounds. */
 export function fetchReplyBytes(reply: FetchReply): Uint8Array {
-  if (reply.failure !== null) {
-    const message = Buffer.from(reply.message.slice(0, 300));
-    const head = Buffer.of(callFailures.indexOf(reply.failure) + 1, 0, 0);
-    head.writeUInt16LE(message.length, 1);
-    return Buffer.concat([head, message]);
-  }
+  if (reply.failure !== null) return failureBytes(reply.failure, reply.message);
   const head = Buffer.allocUnsafe(HEADER_ROOM);
   head[0] = 0;
   head.writeUInt16LE(reply.status, 1);

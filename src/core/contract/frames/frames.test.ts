@@ -7,6 +7,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import { frameTypes } from "./frames.ts";
 import type { FrameType } from "./frames.ts";
 import * as c from "./capability-messages.ts";
+import * as k from "./kv-messages.ts";
 import * as m from "./messages.ts";
 import * as p from "./parent-messages.ts";
 
@@ -199,5 +200,30 @@ test("fetchReplyBytes() writes what the vectors say", () => {
     const body = Buffer.from(fields.body ?? "", "hex");
     const reply = { ...fields, body } as unknown as c.FetchReply; // the vectors' own shape
     expect(Buffer.from(c.fetchReplyBytes(reply)).toString("hex")).toBe(hex);
+  }
+});
+
+interface KvVectors {
+  readonly requests: readonly { hex: string }[];
+  readonly invalidRequests: readonly (readonly [string, string])[];
+  readonly replies: readonly (Record<string, unknown> & { value?: string; hex: string })[];
+}
+
+const kvVectors = JSON.parse(
+  readFileSync(new URL("../../../../test/vectors/frames/kv.json", import.meta.url), "utf8"),
+) as KvVectors; // ours, committed
+
+test("readKvRequest() reads what the vectors say, and refuses what is none", () => {
+  for (const { hex, ...fields } of kvVectors.requests)
+    expect(toJson(k.readKvRequest(Buffer.from(hex, "hex")))).toEqual(fields);
+  for (const [what, hex] of kvVectors.invalidRequests)
+    expect(() => k.readKvRequest(Buffer.from(hex, "hex")), what).toThrow(FrameError);
+});
+
+test("kvReplyBytes() writes what the vectors say", () => {
+  for (const { hex, ...fields } of kvVectors.replies) {
+    const value = Buffer.from(fields.value ?? "", "hex");
+    const reply = { ...fields, value } as unknown as k.KvReply; // the vectors' own shape
+    expect(Buffer.from(k.kvReplyBytes(reply)).toString("hex")).toBe(hex);
   }
 });

@@ -14,10 +14,12 @@
  * | 4 END | both | nothing |
  * | 5 CREDIT | both | u32 bytes, 1 to 2³¹−1 |
  * | 6 CANCEL | gateway → sandbox | u8 reason: 1 client, 2 deadline, 3 halt |
- * | 7 CALL | sandbox → parent | 16 execution, 16 handle, u32 capability (2 http.fetch), u64 remaining µs ≤ 300 s, u32 size of the argument ≤ 1,114,112 |
+ * | 7 CALL | sandbox → parent | 16 execution, 16 handle, u32 capability (2 http.fetch, 4 storage.kv), u64 remaining µs ≤ 300 s, u32 size of the argument ≤ 1,114,112 |
  * | 8 REPLY | parent → sandbox | u32 size of the reply ≤ 1,114,112 |
  * | argument of http.fetch | | str8 method ≤ 32, str16 URL ≤ 8,192, headers, body ≤ 1 MiB |
  * | reply of http.fetch | | u8 0, u16 status 100 to 999, headers, body ≤ 1 MiB; or u8 failure (1 denied, 2 budget, 3 failed, 4 timed out, 5 too large), str16 message ≤ 1,024 |
+ * | argument of storage.kv | | u8 1 get, str16 key; u8 2 put, str16 key, condition, u8 1 with a TTL, u32 seconds, value; u8 3 delete, str16 key, condition; u8 4 list, str16 prefix, u8 1 with a cursor, str16 cursor, u32 max. Condition: u8 (0 always, 1 absent, 2 revision), u64 revision |
+ * | reply of storage.kv | | u8 32 entry, u64 revision, expiry, value; 33 absent; 34 written, u64 revision; 35 deleted; 36 page, u8 1 with a cursor, str16 cursor ≤ 1,024, u16 n ≤ 1,000, n × str16 key; or u8 failure (those of http.fetch, 6 quota of keys, 7 quota of bytes, 8 conflict, 9 missing, 10 unavailable, 11 invalid), str16 message, after 8 the revision there is. Expiry and that revision: u8 1 where there is one, u64 |
  * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u32 capability that was denied first (0: none), u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines, capability calls, egress requests, u64 egress bytes in, out |
  * | 10 RESPONSE, flag 1 = no body | sandbox → gateway | u16 status 200 to 599, headers |
  * | 11 DRAIN | parent → sandbox | nothing; answered by DONE |
