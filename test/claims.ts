@@ -1,5 +1,6 @@
 import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
+import { configClaims } from "./claims/config-claims.ts";
 import { egressClaims } from "./claims/egress-claims.ts";
 import { evidenceClaims } from "./claims/evidence-claims.ts";
 import { fenceClaims } from "./claims/fence-claims.ts";
@@ -24,6 +25,7 @@ export const claims: readonly Claim[] = [
   ...fenceClaims,
   ...egressClaims,
   ...kvClaims,
+  ...configClaims,
   ...apiClaims,
   ...modeClaims,
   ...evidenceClaims,

@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { develop, runTests } from "#kit";
 import type { CaseResult, DevEvent } from "#kit";
+import { configOf, withConfig } from "./config-option.ts";
+import type { ConfigOptions } from "./config-option.ts";
 import { CliError } from "./cli-error.ts";
 import { print, printable, printableLines, progress } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
@@ -11,35 +13,35 @@ const LOCAL = "development: unsigned code, this machine only, keys made for this
 
 /** dev, test: an extension on the author's own machine, without a control. */
 export function developCommands(program: Command): void {
-  program
-    .command("dev [folder]")
+  withConfig(program.command("dev [folder]"))
     .description(
       "build, run and serve an extension on loopback, again after every save; calls and logs are printed",
     )
     .option("--port <n>", "where to listen; 0 for any", String(PORT))
     .option("--json", "print one JSON object per line")
-    .action(async (folder = ".", options: OutputOptions & { port: string }) => {
+    .action(async (folder = ".", options: OutputOptions & ConfigOptions & { port: string }) => {
       progress(LOCAL);
       const tell = (event: DevEvent) => print(options, event, () => linesOf(event));
       await develop({
         folder: resolve(folder),
         port: portOf(options.port),
+        config: (await configOf(options)) ?? {},
         signal: untilStopped(),
         tell,
       });
     });
-  program
-    .command("test [folder]")
+  withConfig(program.command("test [folder]"))
     .description(
       "make the calls of test/*.test.json in the sandbox, under the limits of caisson.json, and compare the answers",
     )
     .option("--json", "print JSON")
-    .action(async (folder = ".", options: OutputOptions) => {
+    .action(async (folder = ".", options: OutputOptions & ConfigOptions) => {
       progress(LOCAL);
       const show = (result: CaseResult) => {
         if (options.json !== true) process.stdout.write(`${caseLines(result).join("\n")}\n`);
       };
-      const cases = await runTests(resolve(folder), progress, show);
+      const config = (await configOf(options)) ?? {};
+      const cases = await runTests(resolve(folder), config, progress, show);
       const failed = cases.filter(({ differences }) => differences.length > 0).length;
       const passed = cases.length - failed;
       print(options, { passed, failed, cases }, () => [`${passed} passed, ${failed} failed`]);

@@ -19,6 +19,7 @@ import {
 } from "#trust";
 import type { NoteVerifier, PublicKey, ReleaseResult, TrustRoot } from "#trust";
 import {
+  configOverBound,
   EXTENSION_TYPE,
   openGrant,
   parseArtifactManifest,
@@ -33,7 +34,7 @@ import type {
   ExtensionConfig,
   VerdictEvidence,
 } from "#contract";
-import { combine, judgeGrantWidth, judgeImports, releaseReason } from "#policy";
+import { combine, judgeConfig, judgeGrantWidth, judgeImports, releaseReason } from "#policy";
 import type { Reason, Verdict } from "#policy";
 
 /** What the verifier brings: keys that it has from the operator, never from the evidence. */
@@ -280,9 +281,13 @@ function widthAgain(
       `${body.capabilities.join(", ") || "no capability"} for install ${body.install}, signed by the state key`,
   );
   if (opened === null) return [];
-  const { capabilities, egress, limits } = measured.config;
+  const { capabilities, egress, limits, values } = measured.config;
+  const { config: given } = opened.body;
   const granted = { ...opened.body, ...opened.body.limits };
-  return [judgeGrantWidth({ requested: { capabilities, egress, ...limits }, granted })];
+  return [
+    judgeGrantWidth({ requested: { capabilities, egress, ...limits }, granted }),
+    judgeConfig({ declared: values, given, overBound: configOverBound(given) }),
+  ];
 }
 
 function compare(lines: Lines, verdict: Verdict, again: Reason): void {

@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import { ApiError, call, operations } from "#contract";
 import type { ApiAddress } from "#contract";
 import { writeFileDurably } from "#platform";
+import { configOf, withConfig } from "./config-option.ts";
+import type { ConfigOptions } from "./config-option.ts";
 import { CliError } from "./cli-error.ts";
 import { print, printable, printableLines, progress, reasonTree, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
@@ -15,7 +17,7 @@ interface TenantOptions extends OutputOptions {
   readonly tenant?: string;
 }
 
-interface InstallOptions extends TenantOptions {
+interface InstallOptions extends TenantOptions, ConfigOptions {
   readonly version?: string;
   readonly capabilities?: string;
   readonly egress?: string;
@@ -30,7 +32,7 @@ export function tenantCommands(program: Command): void {
     command
       .option("--tenant <name or id>", "the tenant; not needed with a tenant's own key")
       .option("--json", "print JSON");
-  withTenant(program.command("install <extension>"))
+  withConfig(withTenant(program.command("install <extension>")))
     .description("install an admitted version and wait until it runs; prints the verdict")
     .option("--version <version>", "newest unless told")
     .option(
@@ -109,6 +111,7 @@ export function tenantCommands(program: Command): void {
 async function install(extension: string, options: InstallOptions): Promise<void> {
   const api = await address();
   const tenant = await tenantOf(api, options.tenant);
+  const config = await configOf(options);
   const body = {
     extension,
     ...(options.version === undefined ? {} : { version: options.version }),
@@ -118,6 +121,7 @@ async function install(extension: string, options: InstallOptions): Promise<void
     ...(options.egress === undefined
       ? {}
       : { egress: options.egress.split(",").filter((origin) => origin !== "") }),
+    ...(config === undefined ? {} : { config }),
     ...(options.memoryBytes === undefined ? {} : { memoryBytes: Number(options.memoryBytes) }),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: Number(options.deadlineMs) }),
     ...(options.rollback === true ? { rollback: true } : {}),

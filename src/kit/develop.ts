@@ -2,8 +2,10 @@ import { readdirSync, watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import { join } from "node:path";
 import type { ManifestDigest } from "#trust";
+import type { ConfigValues } from "#contract";
 import { Front } from "./front.ts";
 import type { FrontCall } from "./front.ts";
+import type { LocalEvents } from "./local-control.ts";
 import { LocalEdge } from "./local-edge.ts";
 import { packFolder } from "./pack.ts";
 
@@ -35,14 +37,16 @@ export async function develop(options: {
   readonly folder: string;
   /** 0 for any. */
   readonly port: number;
+  readonly config: ConfigValues;
   readonly signal: AbortSignal;
   readonly tell: (event: DevEvent) => void;
 }): Promise<void> {
-  const { folder, port, signal, tell } = options;
-  await using edge = await LocalEdge.start({
+  const { folder, port, config, signal, tell } = options;
+  const events: LocalEvents = {
     onLog: ({ level, message }) => tell({ kind: "log", level, text: message }),
     onCall: () => {},
-  });
+  };
+  await using edge = await LocalEdge.start(events, config);
   await using front = await Front.listen(edge, port, (call) => tell({ kind: "call", ...call }));
   using saves = new Saves(folder);
   const stopped = new Promise<void>((resolve) => {

@@ -13,6 +13,7 @@ import {
   BUNDLE_MEDIA_TYPE,
 } from "#trust";
 import {
+  configOverBound,
   Fence,
   grantHandle,
   handleHex,
@@ -27,7 +28,15 @@ import {
   sealGrant,
   sealSnapshot,
 } from "#contract";
-import type { ExecutionBatch, Grant, LogRecord, SnapshotInstall } from "#contract";
+import type {
+  ConfigValues,
+  ExecutionBatch,
+  ExtensionConfig,
+  Grant,
+  LogRecord,
+  SnapshotInstall,
+} from "#contract";
+import { judgeConfig } from "#policy";
 import { newId, readBounded, systemClock } from "#platform";
 import { writeEnrolment } from "#link";
 import { join } from "node:path";
@@ -72,6 +81,7 @@ interface Granted {
 export class LocalControl implements AsyncDisposable {
   readonly apiKey = newApiKey();
   readonly #events: LocalEvents;
+  readonly #config: ConfigValues;
   readonly #publisher = new LocalPublisher(new Date());
   readonly #state = newKey("ed25519");
   readonly #root = newKey("ed25519");
@@ -89,8 +99,10 @@ export class LocalControl implements AsyncDisposable {
   #newest = newApiKey();
   #building: (Granted & { readonly done: (failure: string | null) => void }) | null = null;
 
-  constructor(events: LocalEvents) {
+  /** config: what to set of the names that the extension declares. */
+  constructor(events: LocalEvents, config: ConfigValues) {
     this.#events = events;
+    this.#config = config;
     this.#server = createServer((request, response) => void this.#answer(request, response));
     this.#timers = [
       setInterval(() => this.#beat(), HEARTBEAT_MS),
@@ -140,6 +152,7 @@ export class LocalControl implements AsyncDisposable {
     const { config, digest } = packed;
     const now = new Date();
     const extension = `${config.publisher}.${config.name}`;
+    this.#requireValues(config);
     const grant: Grant = {
       tenant: this.#tenant,
       install: this.#install,
@@ -148,6 +161,7 @@ export class LocalControl implements AsyncDisposable {
       contentHash: digest,
       capabilities: config.capabilities,
       egress: config.egress,
+      config: this.#config,
       limits: {
         ...config.limits,
         responseBytes: limits.bodyBytes.value,
@@ -174,6 +188,17 @@ export class LocalControl implements AsyncDisposable {
       concurrency: limits.installConcurrency.value,
     };
     return { artifact: this.#publisher.release(packed, now), document, handle, install };
+  }
+
+  /** Said here with the names; the runner's load door judges it again. */
+  #requireValues({ values }: ExtensionConfig): void {
+    const said = judgeConfig({
+      declared: values,
+      given: this.#config,
+      overBound: configOverBound(this.#config),
+    });
+    if (said.outcome !== "allow")
+      throw new KitError("load.refused", `cannot run it: ${said.detail}`);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { ExtensionConfig } from "#contract";
+import type { ConfigValues, ExtensionConfig } from "#contract";
 import { KitError } from "./kit-error.ts";
 import { LOCAL_EDGES, LocalControl } from "./local-control.ts";
 import type { LocalEvents } from "./local-control.ts";
@@ -46,13 +46,13 @@ export class LocalEdge implements AsyncDisposable {
     this.#children = LOCAL_EDGES.map((name) => this.#fork(name, failed.reject));
   }
 
-  /** Throws KitError "local.failed" where the processes do not start. */
-  static async start(events: LocalEvents): Promise<LocalEdge> {
+  /** config: see LocalControl. Throws KitError "local.failed" where the processes do not start. */
+  static async start(events: LocalEvents, config: ConfigValues): Promise<LocalEdge> {
     buildNative();
     await sweepLeftBehind();
     // Short: the paths of its sockets end at 107 bytes.
     const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`));
-    const control = new LocalControl(events);
+    const control = new LocalControl(events, config);
     try {
       await mkdir(join(folder, "run"), { mode: 0o700 });
       await mkdir(join(folder, "data/edge"), { recursive: true, mode: 0o700 });

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { limits } from "#contract";
-import type { LogRecord } from "#contract";
+import type { ConfigValues, LogRecord } from "#contract";
 import type { LocalCall } from "./local-control.ts";
 import { LocalEdge } from "./local-edge.ts";
 import { packFolder } from "./pack.ts";
@@ -36,13 +36,14 @@ interface Answer {
  */
 export async function runTests(
   folder: string,
+  config: ConfigValues,
   say: (text: string) => void,
   tell: (result: CaseResult) => void,
 ): Promise<readonly CaseResult[]> {
   const cases = await readTestFiles(folder);
   const packed = await packFolder(folder, say);
   const heard = new Heard();
-  await using edge = await LocalEdge.start(heard);
+  await using edge = await LocalEdge.start(heard, config);
   await edge.serve(packed);
   const { publisher, name } = packed.config;
   const base = `http://127.0.0.1:${edge.gatewayPort}/api/ext/${publisher}.${name}`;

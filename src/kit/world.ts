@@ -19,7 +19,9 @@ export async function worldText(capabilities: readonly CapabilityName[]): Promis
     ...imports.map((name) => `  import ${name};`),
     "  export caisson:ext/handler@1.0.0;",
   ];
-  const packages = (await Promise.all(["ext", "http", "kv", "wasi"].map(nestedPackages))).flat();
+  const packages = (
+    await Promise.all(["config", "ext", "http", "kv", "wasi"].map(nestedPackages))
+  ).flat();
   return ["package caisson:guest;", `world ${WORLD} {`, ...lines, "}", ...packages].join("\n");
 }
 

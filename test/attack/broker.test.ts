@@ -49,6 +49,7 @@ function grantOf(change: Partial<Grant> = {}): Grant {
     contentHash: digestOf("manifest", new Uint8Array()),
     capabilities: ["http.fetch"],
     egress: [{ origin, methods: ["GET"] }],
+    config: {},
     limits: {
       memoryBytes: 65_536,
       deadlineMs: 1_000,

@@ -21,6 +21,7 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
   EGRESS: ["egress.known-answer"],
   BROKER: ["egress.known-answer", "fence.in-force"],
   KV: ["store.row-security"],
+  CONFIG: ["trust.known-answer", "store.row-security"],
   EVIDENCE: ["trust.known-answer"],
   MODE: ["keys.files"],
   POSTURE: ["api.known-answer"],

@@ -95,18 +95,24 @@ test("the guide's commands and files make an extension that type-checks, passes 
 });
 
 /** The guide's files of one extension pass the guide's tests of it, and the type checker where it has types. */
-async function passes(extension: string, template: string): Promise<void> {
+async function passes(extension: string, template: string, ...more: string[]): Promise<void> {
   await follow(`caisson new ${extension} --publisher acme --template ${template}`);
   await rm(join(home, extension, "test"), { recursive: true });
   const files = samples.filter((sample) => sample.extension === extension);
   expect(files).toHaveLength(3);
   for (const file of files) await write(extension, file);
-  expect((await follow(`caisson test ${extension} --json`)).json).toMatchObject({ failed: 0 });
+  expect(
+    (await follow(["caisson test", extension, "--json", ...more].join(" "))).json,
+  ).toMatchObject({ failed: 0 });
   if (template === "typescript")
     await promisify(execFile)(process.execPath, [TSC, "-p", join(home, extension)]);
 }
 
 test("the guide's extension that keeps something does", () => passes("visits", "typescript"));
+
+test("the guide's extension that lets the tenant choose does, and asks for what it needs", async () => {
+  await passes("hello", "typescript", "--config region=north");
+});
 
 if (hasClang) test("the guide's C extension that keeps something does", () => passes("hits", "c"));
 

@@ -133,6 +133,7 @@ export function grantFor(
     egressRequests: 16,
     egressInBytes: 10 << 20,
     egressOutBytes: 10 << 20,
+    config: [],
     expiresMs: Date.now() + 3_600_000,
     ...limits,
   };

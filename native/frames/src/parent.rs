@@ -123,12 +123,18 @@ impl Reason {
 pub const CAPABILITY_LOG: u32 = 1;
 pub const CAPABILITY_FETCH: u32 = 2;
 pub const CAPABILITY_KV: u32 = 4;
+pub const CAPABILITY_CONFIG: u32 = 8;
 /// Each call under them is judged where it arrives, so that a component may import them without having them.
 pub const OUTSIDE_CAPABILITIES: u32 = CAPABILITY_FETCH | CAPABILITY_KV;
-pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | OUTSIDE_CAPABILITIES;
+pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG;
+const MAX_CONFIG_NAMES: usize = 64;
+const MAX_CONFIG_NAME_BYTES: usize = 64;
+const MAX_CONFIG_VALUE_BYTES: usize = 4_096;
+/// Of names and values together: the tenant's and the manifest's defaults.
+const MAX_CONFIG_BYTES: usize = 32_768;
 pub const MAX_GRANT_CONCURRENCY: u32 = 512;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub handle: Handle,
     pub load: u32,
@@ -147,6 +153,8 @@ pub struct Grant {
     pub egress_out_bytes: u32,
     /// Unix milliseconds.
     pub expires_ms: u64,
+    /// Names and values of capability `config`.
+    pub config: Vec<(String, String)>,
 }
 
 impl Grant {
@@ -168,6 +176,7 @@ impl Grant {
             egress_in_bytes: bounded(r.u32()?, 0, 64 << 20)?,
             egress_out_bytes: bounded(r.u32()?, 0, 64 << 20)?,
             expires_ms: r.u64()?,
+            config: decode_config(&mut r)?,
         };
         r.finish()?;
         if grant.capabilities & !ALL_CAPABILITIES != 0 { Err(FrameError::Bound) } else { Ok(grant) }
@@ -190,8 +199,30 @@ impl Grant {
             w.u32(self.egress_in_bytes);
             w.u32(self.egress_out_bytes);
             w.u64(self.expires_ms);
+            w.u8(self.config.len() as u8);
+            for (name, value) in &self.config {
+                w.short(name);
+                w.long(value);
+            }
         });
     }
+}
+
+fn decode_config(r: &mut Reader<'_>) -> Result<Vec<(String, String)>, FrameError> {
+    let count = r.u8()? as usize;
+    if count > MAX_CONFIG_NAMES {
+        return Err(FrameError::Bound);
+    }
+    let mut config = Vec::with_capacity(count);
+    let mut left = MAX_CONFIG_BYTES;
+    for _ in 0..count {
+        let name = r.short(left.min(MAX_CONFIG_NAME_BYTES))?;
+        left -= name.len();
+        let value = r.long(left.min(MAX_CONFIG_VALUE_BYTES))?;
+        left -= value.len();
+        config.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(config)
 }
 
 fn bounded(value: u32, min: u32, max: u32) -> Result<u32, FrameError> {

@@ -24,6 +24,7 @@ const CREDIT_STEP_BYTES: u32 = INITIAL_CREDIT_BYTES / 4;
 pub struct GrantState {
     pub prepared: Arc<Prepared>,
     pub grant: Grant,
+    pub config: Arc<[(String, String)]>,
     /// Calls queued or running.
     pub inside: Cell<u32>,
 }
@@ -93,7 +94,7 @@ impl Server {
         let opened = Instant::now();
         let micros = open.deadline_micros.min(u64::from(grant.grant.deadline_ms) * 1_000);
         let deadline = opened + Duration::from_micros(micros);
-        let shared = Arc::new(CallShared::new(open.execution, open.handle, deadline));
+        let shared = Arc::new(CallShared::new(open.execution, open.handle, deadline, grant.config.clone()));
         shared.io().ended = no_body;
         grant.inside.set(grant.inside.get() + 1);
         let Some(connection) = self.conns.get_mut(&conn) else { return };

@@ -37,6 +37,8 @@ pub struct CallShared {
     pub execution: ExecutionId,
     pub handle: Handle,
     pub deadline: Instant,
+    /// Names and values of capability `config`.
+    pub config: Arc<[(String, String)]>,
     io: Mutex<CallIo>,
 }
 
@@ -58,8 +60,8 @@ pub struct CallIo {
 }
 
 impl CallShared {
-    pub fn new(execution: ExecutionId, handle: Handle, deadline: Instant) -> Self {
-        CallShared { execution, handle, deadline, io: Mutex::default() }
+    pub fn new(execution: ExecutionId, handle: Handle, deadline: Instant, config: Arc<[(String, String)]>) -> Self {
+        CallShared { execution, handle, deadline, config, io: Mutex::default() }
     }
 
     pub fn io(&self) -> MutexGuard<'_, CallIo> {

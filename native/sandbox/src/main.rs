@@ -6,6 +6,7 @@
 mod args;
 mod calls;
 mod capability;
+mod config;
 mod conn;
 mod executor;
 mod gateway;

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use caisson_frames::{
-    FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine, MAX_LOG_LINES_PER_FRAME, MAX_PAYLOAD_BYTES,
-    OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce, encode_loaded, write_frame,
+    CAPABILITY_CONFIG, FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine, MAX_LOG_LINES_PER_FRAME,
+    MAX_PAYLOAD_BYTES, OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce, encode_loaded, write_frame,
 };
 use caisson_lockdown::{CodeError, load_sealed, sweep_unpublished};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -23,6 +23,8 @@ const MAX_LOADS: usize = 4_096;
 const MAX_GRANTS: usize = 65_536;
 /// Log lines wait here while the parent does not read; what comes on top is counted and dropped.
 const MAX_UNSENT_LOG_BYTES: usize = 4 << 20;
+/// What a component may import without having it: what reaches outside is denied call by call, configuration is empty then.
+const MAY_LACK: u32 = OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG;
 /// Fields of one line beside its text: execution, handle, level, time, length.
 const LOG_LINE_OVERHEAD: usize = 16 + 16 + 1 + 8 + 2;
 
@@ -144,14 +146,14 @@ fn map(server: &Server, file: OwnedFd, size: u64, sha256: &[u8; 32]) -> Result<P
     prepare(&server.engine, &component)
 }
 
-/// The grant must cover what the sandbox itself gives the component; what reaches outside is denied call by call.
+/// The grant must cover what the sandbox itself does for the component.
 fn grant(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
     let grant = Grant::decode(frame.payload)?;
     let Some(LoadState::Ready(prepared)) = server.loads.get(&grant.load) else {
         refuse(server, frame.stream, "grant.load", format!("load {} is not ready", grant.load));
         return Ok(());
     };
-    if prepared.capabilities & !(grant.capabilities | OUTSIDE_CAPABILITIES) != 0 {
+    if prepared.capabilities & !(grant.capabilities | MAY_LACK) != 0 {
         refuse(server, frame.stream, "grant.capability", "the component imports more than is granted".into());
         return Ok(());
     }
@@ -159,8 +161,9 @@ fn grant(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
         refuse(server, frame.stream, "grant.count", format!("more than {MAX_GRANTS} grants"));
         return Ok(());
     }
-    let state = GrantState { prepared: prepared.clone(), grant, inside: std::cell::Cell::new(0) };
-    server.grants.insert(grant.handle, Rc::new(state));
+    let (handle, config) = (grant.handle, grant.config.as_slice().into());
+    let state = GrantState { prepared: prepared.clone(), grant, config, inside: std::cell::Cell::new(0) };
+    server.grants.insert(handle, Rc::new(state));
     done(server, frame.stream);
     Ok(())
 }

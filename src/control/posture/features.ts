@@ -59,6 +59,15 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    id: "config",
+    sentence: "Tenants set values at install, which extensions read through config 1.0.0.",
+    label: "Beta",
+    why: "its WIT interface may still change before 1.0 of Caisson",
+    tests: [
+      "test/attack/config.test.ts > a guest sees what its tenant set and the manifest's defaults, and keeps it over an upgrade that says nothing",
+    ],
+  },
+  {
     id: "templates",
     sentence: "The TypeScript template builds, tests and runs in a folder outside the clone.",
     label: "Beta",

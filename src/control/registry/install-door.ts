@@ -3,6 +3,7 @@ import type { ManifestDigest } from "#trust";
 import {
   capabilityNames,
   compareVersions,
+  configOverBound,
   egressMethods,
   grantHandle,
   limits,
@@ -13,9 +14,9 @@ import {
   sealGrant,
   unaskedImports,
 } from "#contract";
-import type { EgressRule, ExtensionName, Grant, Version } from "#contract";
+import type { ConfigValues, EgressRule, ExtensionName, Grant, Version } from "#contract";
 import { deny, judgeInstall, verdictOf } from "#policy";
-import type { CapabilityTerms, Verdict } from "#policy";
+import type { CapabilityTerms, ConfigTerms, Verdict } from "#policy";
 import { newId, Turns } from "#platform";
 import type { Id } from "#platform";
 import type { Tx } from "#store";
@@ -36,6 +37,8 @@ export interface InstallRequest {
   readonly capabilities?: readonly string[];
   /** Origins of `http.fetch` to grant; all that are asked for unless told. */
   readonly egress?: readonly string[];
+  /** Values of config to set; what is set now is kept unless told. */
+  readonly config?: ConfigValues;
   readonly memoryBytes?: number;
   readonly deadlineMs?: number;
   readonly rollback?: boolean;
@@ -84,7 +87,11 @@ async function installInTurn(
   }
   const verdictId = await parts.store.asSystem(async (tx) => {
     const id = await recordVerdict(tx, verdict, parts.keys.verdict, tenant);
-    await writeGrant(tx, parts, tenant, situation, termsOf(artifact, request), id);
+    const terms = {
+      ...termsOf(artifact, request),
+      config: givenValues(artifact, situation, request),
+    };
+    await writeGrant(tx, parts, tenant, situation, terms, id);
     return id;
   });
   return { verdict, verdictId };
@@ -190,6 +197,7 @@ async function judge(
         ...artifact.config.limits,
       },
       granted: termsOf(artifact, request),
+      config: configTerms(artifact, situation, request),
       installed:
         installed === null
           ? null
@@ -226,6 +234,28 @@ function termsOf(artifact: MeasuredArtifact, request: InstallRequest): Capabilit
   };
 }
 
+/** Without a word on it, what the install has now of what this version still declares. */
+function givenValues(
+  { config }: MeasuredArtifact,
+  { current }: Situation,
+  request: InstallRequest,
+): ConfigValues {
+  if (request.config !== undefined) return request.config;
+  const kept = Object.entries(current?.grant?.config ?? {}).filter(([name]) =>
+    config.values.some((declared) => declared.name === name),
+  );
+  return Object.fromEntries(kept);
+}
+
+function configTerms(
+  artifact: MeasuredArtifact,
+  situation: Situation,
+  request: InstallRequest,
+): ConfigTerms {
+  const given = givenValues(artifact, situation, request);
+  return { declared: artifact.config.values, given, overBound: configOverBound(given) };
+}
+
 /** An origin that is not asked for becomes a term of its own, for the judge to refuse. */
 function egressTerms(
   { config }: MeasuredArtifact,
@@ -243,7 +273,7 @@ async function writeGrant(
   parts: RegistryParts,
   tenant: Id<"tenant">,
   situation: Situation,
-  terms: CapabilityTerms,
+  terms: CapabilityTerms & { readonly config: ConfigValues },
   verdictId: string,
 ): Promise<void> {
   const now = parts.clock.now();
@@ -256,6 +286,7 @@ async function writeGrant(
     contentHash: situation.digest,
     capabilities: capabilityNames.filter((name) => terms.capabilities.includes(name)),
     egress: terms.egress,
+    config: terms.config,
     limits: {
       memoryBytes: terms.memoryBytes,
       deadlineMs: terms.deadlineMs,

@@ -4,7 +4,7 @@ import { frameBounds } from "./frames/frames.ts";
 /** Headers of a call from a runner to the broker on its machine (HTTP over a unix socket, `POST /v1/capability/<name>`). */
 export const BROKER_DEADLINE_HEADER = "x-caisson-deadline-us";
 const LENGTH_BYTES = 4;
-const MAX_GRANT_BYTES = 24_576;
+const MAX_GRANT_BYTES = 65_536;
 /** Grant and argument together. */
 export const MAX_BROKER_BYTES = LENGTH_BYTES + MAX_GRANT_BYTES + frameBounds.argumentBytes;
 

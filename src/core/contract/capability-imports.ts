@@ -5,6 +5,7 @@ export const capabilityInterfaces: Readonly<Record<CapabilityName, string>> = {
   log: "caisson:ext/log@1.0.0",
   "http.fetch": "caisson:http/fetch@1.0.0",
   "storage.kv": "caisson:kv/store@1.0.0",
+  config: "caisson:config/values@1.0.0",
 };
 
 const ALWAYS: readonly string[] = ["caisson:ext/types@1.0.0"];

@@ -3,6 +3,8 @@ import type { JsonValue } from "#trust";
 import { limits } from "./limits.ts";
 import { NAME_PATTERN, parseVersion } from "./names.ts";
 import type { Version } from "./names.ts";
+import { readDeclarations } from "./config-values.ts";
+import type { ConfigDeclaration } from "./config-values.ts";
 import { readEgress } from "./egress.ts";
 import type { EgressRule } from "./egress.ts";
 import { parseEndpoint } from "./endpoint.ts";
@@ -10,7 +12,7 @@ import type { Endpoint } from "./endpoint.ts";
 
 export const CONFIG_SCHEMA = 1;
 export const WIT_VERSION = "caisson:ext@1.0.0";
-export const capabilityNames = ["log", "http.fetch", "storage.kv"] as const;
+export const capabilityNames = ["log", "http.fetch", "storage.kv", "config"] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
 /** `caisson.json`: what an extension is and asks for. It is inside the artifact's digest. */
@@ -24,6 +26,8 @@ export interface ExtensionConfig {
   readonly capabilities: readonly CapabilityName[];
   /** Parameters of `http.fetch`: where it wants to go; empty without the capability. */
   readonly egress: readonly EgressRule[];
+  /** Parameters of `config`: the names that a tenant may set; empty without the capability. */
+  readonly values: readonly ConfigDeclaration[];
   readonly limits: RequestedLimits;
 }
 
@@ -70,16 +74,20 @@ function readEndpoint(value: JsonValue, path: string): Endpoint {
   return endpoint;
 }
 
-function readCapabilities(reader: ObjectReader): Pick<ExtensionConfig, "capabilities" | "egress"> {
+function readCapabilities(
+  reader: ObjectReader,
+): Pick<ExtensionConfig, "capabilities" | "egress" | "values"> {
   const capabilities = capabilityNames.filter((name) => reader.has(name));
   let egress: readonly EgressRule[] = [];
+  let values: readonly ConfigDeclaration[] = [];
   for (const name of capabilities) {
     const parameters = reader.object(name);
     if (name === "http.fetch") egress = readEgress(parameters, "hosts");
+    if (name === "config") values = readDeclarations(parameters, "values");
     parameters.end();
   }
   reader.end();
-  return { capabilities, egress };
+  return { capabilities, egress, values };
 }
 
 function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {

@@ -1,5 +1,7 @@
 import { decodeHex, digestBytes, encodeHex, openDocument, parseDigest, sealDocument } from "#trust";
 import type { ManifestDigest, ObjectReader, OpenedDocument, PublicKey, Signer } from "#trust";
+import { readConfigValues } from "./config-values.ts";
+import type { ConfigValues } from "./config-values.ts";
 import { readEgress } from "./egress.ts";
 import type { EgressRule } from "./egress.ts";
 import { capabilityNames } from "./extension-config.ts";
@@ -27,6 +29,8 @@ export interface Grant {
   readonly capabilities: readonly CapabilityName[];
   /** Where `http.fetch` may go; empty: nowhere. */
   readonly egress: readonly EgressRule[];
+  /** What the tenant set of the names that the manifest declares (capability `config`). */
+  readonly config: ConfigValues;
   readonly limits: GrantLimits;
   readonly trustClass: "shared";
   readonly epoch: number;
@@ -46,6 +50,7 @@ export function sealGrant(
       ...rest,
       capabilities: [...grant.capabilities],
       egress: grant.egress.map(({ origin, methods }) => ({ origin, methods: [...methods] })),
+      config: { ...grant.config },
       limits: { ...grant.limits },
       content_hash: contentHash,
       ...times,
@@ -77,8 +82,9 @@ function readGrant(reader: ObjectReader): Grant {
     capabilities: reader
       .strings("capabilities", { max: 40, maxItems: 32 })
       .map((name) => knownCapability(reader, name)),
-    // Grants of before the capability have none: they go nowhere.
+    // Grants of before the capabilities have none: they go nowhere, and nothing is set.
     egress: reader.has("egress") ? readEgress(reader, "egress") : [],
+    config: reader.has("config") ? readConfigValues(reader, "config") : {},
     limits: readLimits(reader.object("limits")),
     trustClass: reader.literal("trustClass", "shared"),
     epoch: reader.integer("epoch", { min: 0 }),

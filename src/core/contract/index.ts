@@ -138,6 +138,8 @@ export type {
 } from "./frames/capability-messages.ts";
 export type { KvCondition, KvFailure, KvReply, KvRequest } from "./frames/kv-messages.ts";
 export { kvReplyBytes, readKvRequest, replyOutcome } from "./frames/kv-messages.ts";
+export type { ConfigDeclaration, ConfigValues } from "./config-values.ts";
+export { configFor, configOverBound } from "./config-values.ts";
 export { cursorOf, keyOfCursor, kvRefusal } from "./kv-rules.ts";
 export { outsideCapabilities } from "./frames/outside-capability.ts";
 export type { OutsideCapability } from "./frames/outside-capability.ts";

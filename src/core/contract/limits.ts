@@ -39,6 +39,13 @@ export const limits = {
     of: "time that a key of storage.kv may be given, seconds",
   },
   kvPageKeys: { value: 1_000, max: 1_000, of: "keys of one list of storage.kv" },
+  configKeys: { value: 64, max: 64, of: "names that an extension declares for config" },
+  configValueBytes: { value: 4 * KIB, max: 4 * KIB, of: "one value of config, bytes" },
+  configValuesBytes: {
+    value: 16 * KIB,
+    max: 16 * KIB,
+    of: "names and values of config that an install sets, bytes; of defaults as much again",
+  },
   installConcurrency: { value: 32, max: 512, of: "calls at once per install" },
   tenantConcurrency: { value: 128, max: 512, of: "calls at once per tenant" },
   sandboxConcurrency: { value: 128, max: 512, of: "calls at once per sandbox process" },

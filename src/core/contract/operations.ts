@@ -291,6 +291,16 @@ export const operations = {
       version: Type.Optional(VersionText),
       capabilities: Type.Optional(Type.Array(Type.String({ maxLength: 40 }), { maxItems: 32 })),
       egress: Type.Optional(Type.Array(Type.String({ maxLength: 300 }), { maxItems: 64 })),
+      config: Type.Optional(
+        Type.Record(
+          Type.String({ pattern: "^[a-z][a-z0-9._-]{0,63}$" }),
+          Type.String({ maxLength: 4_096 }),
+          {
+            maxProperties: 64,
+            additionalProperties: false,
+          },
+        ),
+      ),
       memoryBytes: Type.Optional(Type.Integer({ minimum: 1 })),
       deadlineMs: Type.Optional(Type.Integer({ minimum: 1 })),
       rollback: Type.Optional(Type.Boolean()),

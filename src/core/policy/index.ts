@@ -18,6 +18,8 @@ export type { PublishFacts } from "./judge-publish.ts";
 export { judgeImports, judgePublish, releaseReason } from "./judge-publish.ts";
 export type { CapabilityTerms, EgressTerms } from "./judge-grant.ts";
 export { judgeGrantWidth } from "./judge-grant.ts";
+export type { ConfigTerms } from "./judge-config.ts";
+export { judgeConfig } from "./judge-config.ts";
 export type { InstallFacts } from "./judge-install.ts";
 export { judgeInstall } from "./judge-install.ts";
 export type { LoadFacts } from "./judge-load.ts";

@@ -1,5 +1,7 @@
 import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
+import { judgeConfig } from "./judge-config.ts";
+import type { ConfigTerms } from "./judge-config.ts";
 import { judgeGrantWidth } from "./judge-grant.ts";
 import type { CapabilityTerms, EgressTerms } from "./judge-grant.ts";
 import { judgeFence } from "./judge-fence.ts";
@@ -15,6 +17,7 @@ export interface InstallFacts {
   readonly release: ReleaseResult;
   readonly requested: CapabilityTerms;
   readonly granted: CapabilityTerms;
+  readonly config: ConfigTerms;
   /** Version and capabilities of what is installed now. */
   readonly installed: {
     readonly version: string;
@@ -33,6 +36,7 @@ export function judgeInstall(facts: InstallFacts, inputs: VerdictInputs, now: Da
     judgeImports(facts),
     releaseReason(facts.release), // stops: evidence that no longer holds, or is in no log
     judgeGrantWidth(facts), // stops: a grant wider than the request
+    judgeConfig(facts.config), // stops: names that nobody declared, and an install without one that it needs
     judgeDirection(facts), // stops: an older version that nobody asked for by name
     capabilityDiff(facts),
   ]);

@@ -2,6 +2,8 @@ import type { ReleaseResult } from "#trust";
 import { judgeImports, releaseReason } from "./judge-publish.ts";
 import { judgeFence } from "./judge-fence.ts";
 import type { FenceFact } from "./judge-fence.ts";
+import { judgeConfig } from "./judge-config.ts";
+import type { ConfigTerms } from "./judge-config.ts";
 import { judgeGrantWidth } from "./judge-grant.ts";
 import type { CapabilityTerms } from "./judge-grant.ts";
 import { allow, deny, verdictOf } from "./verdict.ts";
@@ -20,6 +22,7 @@ export interface LoadFacts {
     readonly extension: string;
     readonly version: string;
   };
+  readonly values: ConfigTerms;
   readonly unaskedImports: readonly string[];
   readonly release: ReleaseResult;
 }
@@ -29,6 +32,7 @@ export function judgeLoad(facts: LoadFacts, inputs: VerdictInputs, now: Date): V
     judgeFence(facts), // stops: what was revoked or halted, whatever proves it
     judgeGrantBytes(facts), // stops: other bytes than those that were granted
     judgeGrantWidth({ requested: facts.config, granted: facts.grant }), // stops: a grant wider than what the signed config asks
+    judgeConfig(facts.values),
     judgeImports(facts), // stops: a component that reaches for more than its manifest asks
     releaseReason(facts.release), // stops: bytes without a signature, log proof or checkpoint that hold here and now
   ]);

@@ -15,6 +15,7 @@ import type { PublicKey } from "#trust";
 import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
 import type { BuildStore } from "./build-store.ts";
 import { openLoadDoor } from "./load-door.ts";
+import type { LoadAnswer } from "./load-door.ts";
 import type { FenceCounts } from "#link";
 import type { SandboxLoad, SandboxProcess } from "./sandbox-process.ts";
 
@@ -55,6 +56,8 @@ interface Held {
   readonly grant: Grant;
   /** SPKI digest of the key that signed what is loaded. */
   readonly signer: string;
+  /** Of capability `config`. */
+  readonly values: LoadAnswer["values"];
   readonly handle: Uint8Array;
   readonly load: SandboxLoad;
 }
@@ -176,9 +179,12 @@ export class GrantKeeper {
     const { opened, document, handle } = given;
     const grant = opened.body;
     try {
-      const { component, signer } = await this.#judge(grant, trustRoot);
+      const { component, signer, values } = await this.#judge(grant, trustRoot);
       const load = await this.#loadCode(component);
-      const granted = this.#admit({ grant, document, signer, handle, load }, opened.expiresAt);
+      const granted = this.#admit(
+        { grant, document, signer, values, handle, load },
+        opened.expiresAt,
+      );
       this.#granting.add(granted);
       await granted.finally(() => this.#granting.delete(granted));
       return null;
@@ -191,7 +197,7 @@ export class GrantKeeper {
 
   /** The last look at the fence before calls may come: judging and building took their time. */
   async #admit(held: Held, expiresAt: Date): Promise<void> {
-    const { grant, handle, load, signer } = held;
+    const { grant, handle, load, signer, values } = held;
     const entry = this.#hit(grant, signer);
     if (entry !== null)
       throw new RunnerError(
@@ -208,6 +214,7 @@ export class GrantKeeper {
       egressInBytes: limits.egressInBytes.value,
       egressOutBytes: limits.egressOutBytes.value,
       expiresMs: expiresAt.getTime(),
+      config: values,
       ...grant.limits,
     });
     this.#held.set(handleHex(handle), held);
@@ -216,7 +223,7 @@ export class GrantKeeper {
   async #judge(
     grant: Grant,
     trustRoot: TrustRoot,
-  ): Promise<{ component: Uint8Array; signer: string }> {
+  ): Promise<{ component: Uint8Array; signer: string; values: LoadAnswer["values"] }> {
     const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
     const ask = (bytes: ArtifactBytes) =>
       openLoadDoor({
@@ -227,14 +234,14 @@ export class GrantKeeper {
         toolchainImports: this.#parts.toolchainImports,
         now: this.#parts.clock.now(),
       });
-    const { verdict, component, signer } = ask(
+    const { verdict, component, signer, values } = ask(
       await this.#parts.artifacts.read(name, grant.contentHash),
     );
     this.#parts.metrics.count("caisson_door_verdicts_total", {
       door: "load",
       outcome: verdict.outcome,
     });
-    if (component !== null && signer !== null) return { component, signer };
+    if (component !== null && signer !== null) return { component, signer, values };
     throw new RunnerError(
       "load.refused",
       `the load door refused it: ${denialCodes(verdict.reasons).join(", ")}`,

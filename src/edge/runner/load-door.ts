@@ -1,6 +1,8 @@
 import { CodedError, releaseSigner, verifyRelease } from "#trust";
 import type { ReleaseResult, TrustRoot } from "#trust";
 import {
+  configFor,
+  configOverBound,
   EXTENSION_TYPE,
   isBlob,
   parseArtifactManifest,
@@ -30,6 +32,8 @@ export interface LoadAnswer {
   readonly component: Uint8Array | null;
   /** SPKI digest of the key that signed the release; null unless the verdict allows. */
   readonly signer: string | null;
+  /** Of capability `config`, as the guest will see it. */
+  readonly values: readonly (readonly [name: string, value: string])[];
 }
 
 /** The load door: judges again, from the bytes that this runner will compile, what control judged at publish and install. */
@@ -57,10 +61,20 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
         question.toolchainImports,
       ),
       release,
+      values: {
+        declared: config.values,
+        given: grant.config,
+        overBound: configOverBound(grant.config),
+      },
     };
     const verdict = judgeLoad(facts, inputs, now);
     const allowed = verdict.outcome === "allow";
-    return { verdict, component: allowed ? component : null, signer: allowed ? signer : null };
+    return {
+      verdict,
+      component: allowed ? component : null,
+      signer: allowed ? signer : null,
+      values: grant.capabilities.includes("config") ? configFor(config.values, grant.config) : [],
+    };
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
     const code = error instanceof CodedError ? String(error.code) : "artifact.unreadable";
@@ -70,6 +84,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
       ]),
       component: null,
       signer: null,
+      values: [],
     };
   }
 }

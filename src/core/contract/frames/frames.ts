@@ -29,7 +29,7 @@
  * | 32 LOAD | parent → sandbox | 32 SHA-256, u64 size ≤ 256 MiB; DATA and END follow; the stream is the load's id |
  * | 33 LOADED | sandbox → parent | u32 bits of the capabilities that the component imports |
  * | 34 REFUSED | sandbox → parent | str8 code ≤ 64, str16 message ≤ 1,024 |
- * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, capability calls, egress requests, egress bytes in, egress bytes out, u64 expiry in Unix ms |
+ * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, capability calls, egress requests, egress bytes in, egress bytes out, u64 expiry in Unix ms, u8 n ≤ 64, n × {str8 name ≤ 64, str16 value ≤ 4,096} of config, together ≤ 32,768 bytes |
  * | 36 DONE | sandbox → parent | nothing; answers GRANT, UNGRANT, UNLOAD, DRAIN on their stream |
  * | 37 UNGRANT | parent → sandbox | 16 handle |
  * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |
@@ -100,6 +100,10 @@ export const frameBounds = {
   capabilityBytes: 1_048_576,
   argumentBytes: 1_048_576 + 65_536,
   urlBytes: 8_192,
+  configNames: 64,
+  configNameBytes: 64,
+  configValueBytes: 4_096,
+  configBytes: 32_768,
   cwasmBytes: 256 * 1_048_576,
   deadlineMicros: 300_000_000,
 } as const;

@@ -4,8 +4,8 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { PayloadReader } from "./payload-reader.ts";
 
 /** Capabilities a component may import, as bits of LOADED and GRANT. */
-export const capabilityBits = { log: 1, "http.fetch": 2, "storage.kv": 4 } as const;
-const ALL_CAPABILITIES = 7;
+export const capabilityBits = { log: 1, "http.fetch": 2, "storage.kv": 4, config: 8 } as const;
+const ALL_CAPABILITIES = 15;
 const MIB = 1_048_576;
 
 export interface LoadFrame {
@@ -84,6 +84,8 @@ export interface GrantFrame {
   readonly egressInBytes: number;
   readonly egressOutBytes: number;
   readonly expiresMs: number;
+  /** Names and values of capability `config`, together at most `configBytes`. */
+  readonly config: readonly (readonly [name: string, value: string])[];
 }
 
 export function readGrant(payload: Uint8Array): GrantFrame {
@@ -104,11 +106,23 @@ export function readGrant(payload: Uint8Array): GrantFrame {
     egressInBytes: r.u32(0, 64 * MIB),
     egressOutBytes: r.u32(0, 64 * MIB),
     expiresMs: r.u64(),
+    config: readConfig(r),
   };
   r.end();
   if ((grant.capabilities & ~ALL_CAPABILITIES) !== 0)
     throw new FrameError("frame.bound", "cannot read frame: unknown capability");
   return grant;
+}
+
+function readConfig(r: PayloadReader): readonly (readonly [string, string])[] {
+  let left: number = bounds.configBytes;
+  return Array.from({ length: r.u8(bounds.configNames) }, () => {
+    const name = r.str8(Math.min(left, bounds.configNameBytes));
+    left -= Buffer.byteLength(name);
+    const value = r.str16(Math.min(left, bounds.configValueBytes));
+    left -= Buffer.byteLength(value);
+    return [name, value] as const;
+  });
 }
 
 export function writeGrant(w: FrameWriter, stream: number, grant: GrantFrame): void {
@@ -132,6 +146,11 @@ export function writeGrant(w: FrameWriter, stream: number, grant: GrantFrame): v
   ])
     w.u32(value);
   w.u64(grant.expiresMs);
+  w.u8(grant.config.length);
+  for (const [name, value] of grant.config) {
+    w.str8(name, bounds.configNameBytes);
+    w.str16(value, bounds.configValueBytes);
+  }
   w.finish();
 }
 
