@@ -10,6 +10,7 @@ import { kvClaims } from "./claims/kv-claims.ts";
 import { loadClaims } from "./claims/load-claims.ts";
 import { modeClaims } from "./claims/mode-claims.ts";
 import { postureClaims } from "./claims/posture-claims.ts";
+import { logClaims } from "./claims/log-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
@@ -26,6 +27,7 @@ export const claims: readonly Claim[] = [
   ...egressClaims,
   ...kvClaims,
   ...configClaims,
+  ...logClaims,
   ...apiClaims,
   ...modeClaims,
   ...evidenceClaims,

@@ -9,6 +9,7 @@ import {
   endWithParent,
   EnvReader,
   jsonLog,
+  redactSecrets,
   Metrics,
   Readiness,
   runtimeFolder,
@@ -251,7 +252,8 @@ class SandboxHost {
     const grant = this.#keeper?.grantOf(encodeHex(line.handle));
     if (grant === undefined) return;
     const { tenant, install, extension } = grant;
-    const { level, message, at } = line;
+    const { level, at } = line;
+    const message = redactSecrets(line.message); // stops: a secret on this disk, in the database and before whoever reads logs
     const execution = uuidText(line.execution);
     const seq = this.#next(execution);
     this.#parts.spool.append({ tenant, install, extension, execution, seq, level, message, at });

@@ -22,6 +22,7 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
   BROKER: ["egress.known-answer", "fence.in-force"],
   KV: ["store.row-security"],
   CONFIG: ["trust.known-answer", "store.row-security"],
+  LOG: ["gateway.known-answer"],
   EVIDENCE: ["trust.known-answer"],
   MODE: ["keys.files"],
   POSTURE: ["api.known-answer"],

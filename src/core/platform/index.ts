@@ -9,6 +9,7 @@ export { ratedLog } from "./rated-log.ts";
 export { endWithParent } from "./lifeline.ts";
 export { writeFileDurably } from "./durable-file.ts";
 export { dataFolder, runtimeFolder } from "./folders.ts";
+export { redactSecrets } from "./redact-secrets.ts";
 export { readBounded } from "./read-bounded.ts";
 export { Turns } from "./turns.ts";
 export { Metrics } from "./metrics.ts";
