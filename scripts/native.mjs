@@ -145,11 +145,15 @@ function runCargo() {
   // One package per run: together, cargo would link the code generator into the sandbox as well.
   for (const [i, name] of EXECUTABLES.entries()) {
     const profile = PROFILES[i] ?? "";
-    const done = spawnSync("cargo", ["build", "--profile", profile, "--locked", "-j2", "-p", name], {
-      cwd: join(root, "native"),
-      env: { ...process.env, CARGO_TARGET_DIR: target },
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    const done = spawnSync(
+      "cargo",
+      ["build", "--profile", profile, "--locked", "-j2", "-p", name],
+      {
+        cwd: join(root, "native"),
+        env: { ...process.env, CARGO_TARGET_DIR: target },
+        stdio: ["ignore", "inherit", "inherit"],
+      },
+    );
     if (done.status !== 0)
       fail(
         `cannot build ${name}: cargo ended with ${done.status ?? done.signal}; its own lines above say why`,

@@ -30,6 +30,7 @@ settings, by environment:
   SIGNING_TRUST_BUNDLE  PEM file or text of publisher keys to trust once scoped
   EXT_EGRESS_ALLOWLIST  origins that extensions may reach at all, comma-separated; none unless named
   CAISSON_EGRESS_DNS    servers that resolve those names; this machine's own unless named
+  CAISSON_EGRESS_CA     PEM file of authorities to trust beside the well-known ones; none unless named
   CAISSON_SAMPLES    off: no demo tenants and samples
   DATABASE_URL       a PostgreSQL of your own; CAISSON_DATABASE_OWNER_URL: a role that may change its schema
   CAISSON_MODE       production: TLS, sealed keys, an address of your choice; docs/production.md has its settings

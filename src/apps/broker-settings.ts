@@ -10,6 +10,8 @@ export interface BrokerSettings {
   readonly runtime: string;
   readonly ceiling: EgressCeiling;
   readonly dnsServers: readonly string[];
+  /** PEM file with authorities of one's own, trusted beside the well-known ones. */
+  readonly authorityFile: string | null;
   readonly operationsPort: number;
 }
 
@@ -21,6 +23,7 @@ export function readBrokerSettings(reader: EnvReader, env: Env): BrokerSettings 
     runtime: runtimeFolder(env, data),
     ceiling: readCeiling(reader),
     operationsPort: readOperationsPort(reader, "broker"),
+    authorityFile: reader.optional("CAISSON_EGRESS_CA"),
     dnsServers: dns.map((server) => server.trim()).filter((server) => server !== ""),
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { brokerServer, egressKnownAnswer, hostResolver } from "#broker";
+import { brokerServer, egressKnownAnswer, hostResolver, readAuthorities } from "#broker";
 import {
   endWithParent,
   EnvReader,
@@ -48,6 +48,7 @@ async function main(): Promise<void> {
       }),
     log,
     ceiling: config.ceiling,
+    authorities: await readAuthorities(config.authorityFile),
     resolve: hostResolver(config.dnsServers),
   });
   const socketPath = join(config.runtime, "broker.sock");

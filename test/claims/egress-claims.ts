@@ -165,6 +165,16 @@ export const egressClaims: readonly Claim[] = [
   },
   {
     ...common,
+    id: "EGRESS-TLS",
+    sentence:
+      "An https origin is spoken to only behind a certificate of its name, within its time, of an authority that Node or CAISSON_EGRESS_CA knows.",
+    attacker: "whoever answers at the address of a host in the grant",
+    notClaimed: "Revocation of certificates is not looked up.",
+    tests: "test/attack/egress-tls.test.ts",
+    tooth: [edit(REQUEST, "ca: [...authorities]", "rejectUnauthorized: false")],
+  },
+  {
+    ...common,
     id: "EGRESS-DEADLINE",
     sentence: "A capability call that hangs ends with the call's deadline.",
     attacker: "a host in the grant that never answers",

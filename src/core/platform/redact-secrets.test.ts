@@ -28,7 +28,7 @@ test.each([
   ["an AWS key id", "id AKIAIOSFODNN7EXAMPLE", "id [redacted:aws-key]"],
   [
     "an AWS secret",
-    `aws_secret_access_key = ${"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}`,
+    "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "aws_secret_access_key = [redacted:aws-key]",
   ],
 ])("redactSecrets() takes %s out", (_what, text, wanted) => {

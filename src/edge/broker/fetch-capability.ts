@@ -8,6 +8,8 @@ import type { ResolveHost } from "./resolve-host.ts";
 export interface FetchParts {
   readonly ceiling: EgressCeiling;
   readonly resolve: ResolveHost;
+  /** Certificates of the authorities that are trusted, as PEM. */
+  readonly authorities: readonly string[];
 }
 
 /** grant → method → ceiling → addresses → one connection to the address that was checked. argument: attacker-controlled. */
@@ -30,7 +32,8 @@ export async function performFetch(
   const refusal = judgeAddresses(addresses, entry); // stops: private, loopback, link-local, metadata, mapped, multicast
   if (refusal !== null) return denied(refusal);
   const [address = ""] = addresses;
-  return guardedRequest({ url, address, request, signal }); // stops: a name that resolves otherwise a moment later
+  const { authorities } = parts;
+  return guardedRequest({ url, address, request, signal, authorities }); // stops: a name that resolves otherwise a moment later
 }
 
 function denied(message: string): FetchReply {

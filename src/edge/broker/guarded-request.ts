@@ -37,6 +37,8 @@ export interface GuardedRequest {
   readonly address: string;
   readonly request: FetchRequest;
   readonly signal: AbortSignal;
+  /** Certificates of the authorities that are trusted, as PEM. */
+  readonly authorities: readonly string[];
 }
 
 /**
@@ -77,7 +79,7 @@ function mayPass(name: string): boolean {
 }
 
 function send(
-  { url, address, request, signal }: GuardedRequest,
+  { url, address, request, signal, authorities }: GuardedRequest,
   headers: readonly [string, string][],
 ): Promise<IncomingMessage> {
   const options: RequestOptions = {
@@ -103,7 +105,7 @@ function send(
   return new Promise((resolve, reject) => {
     const sent: ClientRequest =
       url.protocol === "https:"
-        ? httpsRequest({ ...options, servername: url.hostname }, resolve)
+        ? httpsRequest({ ...options, servername: url.hostname, ca: [...authorities] }, resolve) // stops: whoever stands at that address without a certificate of that name
         : httpRequest(options, resolve);
     sent.on("error", reject);
     sent.end(request.body);
