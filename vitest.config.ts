@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "process",
-          include: ["test/{native,store,e2e,attack}/**/*.test.ts"],
+          include: ["test/{native,store,e2e,attack,loss}/**/*.test.ts"],
           pool: "forks",
           sequence: { groupOrder: 1 },
           maxWorkers: 2,

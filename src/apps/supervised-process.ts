@@ -8,7 +8,8 @@ const READY_MS = 60_000;
 /** A gateway lets its calls come to their end first. */
 const STOP_MS = 35_000;
 const RESTART_MS = [100, 500, 2_000, 5_000];
-const STEADY_MS = 30_000;
+/** Ready for so long, it does not fail at its start: it comes back at once whenever it ends. */
+const STEADY_MS = 500;
 
 /** One of our processes: comes back when it ends, until it is stopped. */
 export class SupervisedProcess {
@@ -50,16 +51,17 @@ export class SupervisedProcess {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });
-    const since = Date.now();
-    child.on("exit", (code, signal) => this.#onExit(code, signal, Date.now() - since));
+    let readyAt = Number.POSITIVE_INFINITY;
+    child.once("message", () => (readyAt = Date.now()));
+    child.on("exit", (code, signal) => this.#onExit(code, signal, Date.now() - readyAt));
     this.#child = child;
     return child;
   }
 
-  #onExit(code: number | null, signal: string | null, livedMs: number): void {
+  #onExit(code: number | null, signal: string | null, servedMs: number): void {
     this.#child = null;
     if (this.#stopping || this.#ready === null) return;
-    this.#failures = livedMs > STEADY_MS ? 0 : this.#failures + 1;
+    this.#failures = servedMs > STEADY_MS ? 0 : this.#failures + 1;
     const wait = RESTART_MS[Math.min(this.#failures, RESTART_MS.length) - 1] ?? RESTART_MS[0] ?? 0;
     this.#log.warn("process.ended", { name: this.name, code, signal, restartMs: wait });
     setTimeout(() => {

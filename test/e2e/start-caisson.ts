@@ -32,13 +32,14 @@ const ACTIONS = [
 const PUBLISHER = "acme";
 
 /**
- * Starts the whole product as real processes in a folder of its own: tenants north and south, publisher acme of north
+ * Starts the whole product as real processes in a folder of its own (below `folder`): tenants north and south, publisher acme of north
  * with a trusted key. Stops them all, and removes the folder, when it is disposed of.
  */
 export async function startCaisson(
   settings: Readonly<Record<string, string>> = {},
+  folder = tmpdir(),
 ): Promise<Caisson> {
-  const root = await mkdtemp(join(tmpdir(), "cai-"));
+  const root = await mkdtemp(join(folder, "cai-"));
   const port = await freePorts();
   const [data, runtime] = [join(root, "data"), join(root, "run")];
   // The kernel stops it when this process ends, however that happens.

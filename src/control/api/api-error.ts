@@ -44,12 +44,24 @@ export function problemOf(error: unknown, requestId: string): Problem {
 function codeOf(error: unknown): ErrorCode {
   if (error instanceof CodedError)
     return isErrorCode(error.code) ? error.code : "request.malformed";
+  const disk = diskCode(error);
+  if (disk !== null) return disk;
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : 500;
   if (status === 413) return "request.too_large";
   if (isConnectionError(error)) return "store.unavailable";
   return typeof status === "number" && status >= 400 && status < 500
     ? "request.malformed"
     : "internal.error";
+}
+
+/** Of what the file system threw, or of what was thrown for it. */
+function diskCode(error: unknown): ErrorCode | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") return "disk.full";
+    if (code === "EROFS") return "disk.read-only";
+  }
+  return null;
 }
 
 const CONNECTION_CODES: readonly string[] = [

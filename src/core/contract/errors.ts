@@ -77,6 +77,13 @@ export const errors = {
   "policy.unavailable": entry(503, 5, "operator", "the edge has no snapshot that is fresh enough"),
   "store.unavailable": entry(503, 5, "operator", "the database does not answer"),
   "deadline.exceeded": entry(504, 5, "caller", "the call took longer than its deadline"),
+  "disk.full": entry(
+    507,
+    5,
+    "operator",
+    "the disk of control is full: free some space, then ask again",
+  ),
+  "disk.read-only": entry(503, 5, "operator", "the disk of control cannot be written"),
   "internal.error": entry(500, 6, "us", "an error of ours; the log has it under the request id"),
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -1,4 +1,4 @@
-import { close, fdatasync, openSync, writeSync } from "node:fs";
+import { close, fdatasync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "#platform";
@@ -6,17 +6,21 @@ import type { Log } from "#platform";
 const SEGMENT_BYTES = 1_048_576;
 const SHIP_EVERY_MS = 250;
 const MAX_SEGMENTS = 256;
+/** More than calls can be open when the disk is full. */
+const MAX_UNWRITTEN = 4_096;
 
 /**
  * Records on their way to control: appended to segment files, sent one segment after the other, removed when control
  * has answered. What `append` took survives kill -9 of this process (it is in the page cache); power loss may cost what
- * the last 250 ms wrote. Full = `append` answers false, and the caller refuses the call.
+ * the last 250 ms wrote. Full, or a disk that refuses: `open` is false, and the caller refuses calls; what was answered before is
+ * held until it can be written.
  */
 export interface Spool<Entry> extends AsyncDisposable {
   /** False while the spool is full or the disk refuses writes. */
   readonly open: boolean;
   /** Segments that wait for control. */
   readonly waiting: number;
+  /** False: too much is held up, and this entry is lost. */
   append(entry: Entry): boolean;
 }
 
@@ -52,6 +56,8 @@ class FileSpool<Entry> implements Spool<Entry> {
   #flushing = false;
   #waiting: string[] = [];
   #broken = false;
+  /** Entries that are in no file yet: of this turn of the loop, or held up by a full disk. */
+  #unwritten: Entry[] = [];
   #sending: Promise<void> | null = null;
 
   constructor(parts: SpoolParts<Entry>) {
@@ -76,7 +82,9 @@ class FileSpool<Entry> implements Spool<Entry> {
   }
 
   append(entry: Entry): boolean {
-    if (!this.open) return false;
+    // What a full disk holds up is kept: the caller has answered already, and asks `open` before the next call.
+    if (this.#unwritten.length >= MAX_UNWRITTEN) return false;
+    this.#unwritten.push(entry);
     this.#encoder.add(entry);
     // One write per turn of the event loop, whatever number of calls ended in it.
     if (!this.#flushing) {
@@ -89,11 +97,12 @@ class FileSpool<Entry> implements Spool<Entry> {
   #flush(): void {
     this.#flushing = false;
     const bytes = this.#encoder.take();
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) return void (this.#unwritten = []);
     try {
       this.#fd ??= openSync(join(this.#parts.dir, segmentName(++this.#segment)), "a", 0o600);
       if (writeSync(this.#fd, bytes) < bytes.length) throw new Error("the disk is full");
       this.#broken = false;
+      this.#unwritten = [];
       this.#size += bytes.length;
       if (this.#size > SEGMENT_BYTES) this.#roll();
     } catch (error) {
@@ -104,10 +113,12 @@ class FileSpool<Entry> implements Spool<Entry> {
     }
   }
 
-  /** Half an entry may stand at the segment's end: readers pass over it there, so nothing may follow it. */
+  /** What was half written is taken back, and written again behind a new beginning: it rests on what came before it. */
   #startAnew(): void {
-    if (this.#fd === null) this.#encoder = this.#parts.newEncoder();
+    if (this.#fd !== null) ftruncateSync(this.#fd, this.#size);
+    if (this.#fd === null || this.#size === 0) this.#encoder = this.#parts.newEncoder();
     else this.#roll();
+    for (const entry of this.#unwritten) this.#encoder.add(entry);
   }
 
   #roll(): void {
@@ -123,7 +134,6 @@ class FileSpool<Entry> implements Spool<Entry> {
 
   /** While segments wait, the one being written grows: a busy control gets fewer and larger ones. */
   #ship(): void {
-    this.#broken = false;
     this.#flush();
     if (this.#waiting.length === 0) this.#roll();
     else if (this.#fd !== null) fdatasync(this.#fd, () => {});
