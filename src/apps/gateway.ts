@@ -51,9 +51,9 @@ async function main(): Promise<void> {
     serve: (options, listener) => publicServer(mode, options, listener),
     fresh: () => line.fresh(),
     sandbox: () => sandbox.client,
-    record: (record) => {
+    record: (record, answer) => {
       calls.ended(record);
-      return spool.append(record);
+      if (!spool.append(record, answer)) answer.onWritten(false);
     },
     spoolOpen: () => spool.open,
     deadlineMs: config.deadlineMs,

@@ -21,7 +21,7 @@ const parts = (name: string) => ({
 let caisson: Caisson;
 let south: Tenant;
 beforeAll(async () => {
-  caisson = await startCaisson();
+  caisson = await startCaisson({ EXT_GATEWAY_TIMEOUT_MS: "20000" });
   south = caisson.south;
   await serveSource(caisson, parts("keeper"));
   await installSource(caisson, south, "keeper");

@@ -14,6 +14,7 @@ import { refuse } from "./gateway-server.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { callEnd } from "./outcome.ts";
 import { NO_USAGE } from "./sandbox-client.ts";
+import type { Written } from "#link";
 import type { ExtensionTarget } from "./request-target.ts";
 import type { RoutedInstall, RouteMatch } from "./routes.ts";
 import { leave } from "./slots.ts";
@@ -34,12 +35,12 @@ export interface CallParts {
   /** Entered: the call leaves its place when it ends. */
   readonly install: RoutedInstall;
   readonly route: RouteMatch;
-  readonly record: (record: ExecutionRecord) => boolean;
+  readonly record: (record: ExecutionRecord, answer: Written) => void;
   readonly deadlineMs: number;
 }
 
 /** One call from its request to its record. The sandbox has already held back a response whose call did not end well. */
-export class ExtensionCall implements CallSink {
+export class ExtensionCall implements CallSink, Written {
   readonly #parts: CallParts;
   readonly #execution = newIdBytes();
   readonly #openedAt = Date.now();
@@ -48,6 +49,7 @@ export class ExtensionCall implements CallSink {
   #refusal: ErrorCode | null = null;
   #status = 0;
   #ended = false;
+  #final: ErrorCode | "" = "";
   /** The head of the answer until its body's first chunk is followed by something. */
   #head: OutgoingHead | null = null;
   /** A short one as Latin-1, which keeps every byte: Node joins head and body to one piece then, while two pieces cost a system call that gathers them. */
@@ -112,11 +114,9 @@ export class ExtensionCall implements CallSink {
   onResponse(frame: ResponseFrame, noBody: boolean): void {
     const headers = responseHeaders(frame.headers);
     if (headers === null || !mayCarry(frame, noBody)) return this.#stop("guest.response");
-    const { response, id } = this.#parts;
-    headers.push("x-request-id", id.text);
+    headers.push("x-request-id", this.#parts.id.text);
     this.#status = frame.status;
-    if (!noBody) this.#head = { status: frame.status, headers };
-    else response.writeHead(frame.status, headers).end();
+    this.#head = { status: frame.status, headers, noBody };
   }
 
   onData(bytes: Buffer, start: number, end: number): boolean {
@@ -146,16 +146,21 @@ export class ExtensionCall implements CallSink {
   }
 
   onEnd(): void {
-    if (this.#refusal !== null || this.#status === 0) return;
+    // The last bytes wait for the record (see onWritten).
+  }
+
+  #sendRest(): void {
     const { response } = this.#parts;
-    if (this.#head !== null) {
+    if (this.#head?.noBody === true)
+      response.writeHead(this.#head.status, this.#head.headers).end();
+    else if (this.#head !== null) {
       const body = this.#first ?? "";
       this.#head.headers.push("content-length", String(body.length));
       response.writeHead(this.#head.status, this.#head.headers);
       response.end(body, "latin1");
-      this.#head = null;
-      this.#first = null;
     } else response.end();
+    this.#head = null;
+    this.#first = null;
   }
 
   onResult(result: CallResult): void {
@@ -174,18 +179,24 @@ export class ExtensionCall implements CallSink {
   ): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { request, response, id, install } = this.#parts;
-    leave(install.place);
-    if (code !== "" && !response.headersSent) {
-      this.#status = errors[code].http;
-      refuse(request, response, id.text, code);
-    } else if (!response.writableEnded) response.destroy(); // half an answer is no answer
+    this.#final = code;
+    leave(this.#parts.install.place);
+    if (code !== "" && !this.#parts.response.headersSent) this.#status = errors[code].http;
     this.#record(recorded, outcome, used);
+  }
+
+  /** The record is written, so the answer may be told: kill -9 loses none whose record is lost. kept: false on a full disk. */
+  onWritten(kept: boolean): void {
+    const { request, response, id } = this.#parts;
+    const code = kept ? this.#final : "policy.unavailable";
+    if (code === "" && this.#status !== 0) this.#sendRest();
+    else if (code !== "" && !response.headersSent) refuse(request, response, id.text, code);
+    else if (!response.writableEnded) response.destroy(); // half an answer is no answer
   }
 
   #record(code: string, outcome: ExecutionOutcome, { usage, denied }: Used): void {
     const { id, key, route } = this.#parts;
-    this.#parts.record({
+    const record = {
       context: route.contextOf(key),
       id: this.#execution,
       requestId: id.bytes,
@@ -196,7 +207,8 @@ export class ExtensionCall implements CallSink {
       closedAt: Date.now(),
       usage,
       denied,
-    });
+    };
+    this.#parts.record(record, this);
   }
 }
 
@@ -207,6 +219,8 @@ const NOTHING_USED: Used = { usage: NO_USAGE, denied: null };
 interface OutgoingHead {
   readonly status: number;
   readonly headers: string[];
+  /** 204, HEAD and the like: neither a length nor a body follows. */
+  readonly noBody: boolean;
 }
 
 /** The bytes lie in the buffer of the next read. */

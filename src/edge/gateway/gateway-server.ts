@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { FenceEntry } from "#contract";
-import type { Served } from "#link";
+import type { Served, Written } from "#link";
 import { idText, newId, newIdBytes } from "#platform";
 import type { Refused, RefusedRequest } from "./call-log.ts";
 import { ExtensionCall } from "./extension-call.ts";
@@ -28,8 +28,8 @@ export interface GatewayParts {
   /** The newest verified snapshot that is not too old; null: nothing may be served. */
   readonly fresh: () => Served | null;
   readonly sandbox: () => SandboxPort | null;
-  /** False: the spool is full, and no call may start. */
-  readonly record: (record: ExecutionRecord) => boolean;
+  /** Tells `answer` when the record is written, in this turn of the loop. */
+  readonly record: (record: ExecutionRecord, answer: Written) => void;
   readonly spoolOpen: () => boolean;
   readonly deadlineMs: number;
   /** False while this gateway leaves: health says so, and connections end with their answer. */

@@ -21,7 +21,13 @@ export interface Spool<Entry> extends AsyncDisposable {
   /** Segments that wait for control. */
   readonly waiting: number;
   /** False: too much is held up, and this entry is lost. */
-  append(entry: Entry): boolean;
+  append(entry: Entry, written?: Written): boolean;
+}
+
+/** Whoever waits for an entry to be written. */
+export interface Written {
+  /** kept: in the file, where kill -9 of this process cannot reach it; false: the disk refuses, and it is held in memory. */
+  onWritten(kept: boolean): void;
 }
 
 /** Writes the entries of one segment: what it makes of an entry may need what it made of those before. Their reader passes over half an entry at the end. */
@@ -58,6 +64,7 @@ class FileSpool<Entry> implements Spool<Entry> {
   #broken = false;
   /** Entries that are in no file yet: of this turn of the loop, or held up by a full disk. */
   #unwritten: Entry[] = [];
+  #waiters: Written[] = [];
   #sending: Promise<void> | null = null;
 
   constructor(parts: SpoolParts<Entry>) {
@@ -81,10 +88,11 @@ class FileSpool<Entry> implements Spool<Entry> {
     return this.#waiting.length;
   }
 
-  append(entry: Entry): boolean {
+  append(entry: Entry, written?: Written): boolean {
     // What a full disk holds up is kept: the caller has answered already, and asks `open` before the next call.
     if (this.#unwritten.length >= MAX_UNWRITTEN) return false;
     this.#unwritten.push(entry);
+    if (written !== undefined) this.#waiters.push(written);
     this.#encoder.add(entry);
     // One write per turn of the event loop, whatever number of calls ended in it.
     if (!this.#flushing) {
@@ -103,6 +111,7 @@ class FileSpool<Entry> implements Spool<Entry> {
       if (writeSync(this.#fd, bytes) < bytes.length) throw new Error("the disk is full");
       this.#broken = false;
       this.#unwritten = [];
+      this.#tell(true);
       this.#size += bytes.length;
       if (this.#size > SEGMENT_BYTES) this.#roll();
     } catch (error) {
@@ -110,7 +119,14 @@ class FileSpool<Entry> implements Spool<Entry> {
       this.#broken = true;
       this.#parts.log.error("spool.write", { reason: String(error) });
       this.#startAnew();
+      this.#tell(false);
     }
+  }
+
+  #tell(kept: boolean): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.onWritten(kept);
   }
 
   /** What was half written is taken back, and written again behind a new beginning: it rests on what came before it. */
