@@ -29,6 +29,12 @@ export function rowOf(id: string, unit: string, pairs: readonly Pair[]): Row {
   };
 }
 
+/** The least value that 99 of 100 do not pass. */
+export function p99(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? NaN;
+}
+
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

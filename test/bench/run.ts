@@ -8,6 +8,7 @@ import type { Pair, Row } from "./figures.ts";
 import { coldFirstAnswer, secondStart } from "./first-answers.ts";
 import { generatorName, load } from "./load.ts";
 import { watchForeign } from "./processes.ts";
+import { rowsUnderLoad } from "./under-load.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -16,13 +17,13 @@ const { values: options } = parseArgs({
   },
 });
 const PLAN = options.quick
-  ? { rounds: 3, seconds: 2, starts: 2, isolate: false }
-  : { rounds: 5, seconds: 3, starts: 3, isolate: true };
+  ? { rounds: 3, seconds: 2, starts: 2, long: false }
+  : { rounds: 5, seconds: 3, starts: 3, long: true };
 const CONNECTIONS = 32;
 const ISOLATE_SECONDS = 2;
 /** Before the first round, for everybody: whose code is compiled while it runs is slower until then. */
 const WARM_SECONDS = 4;
-/** More of it makes a round noisy (runner-and-gateway.md, protocol). */
+/** More of it makes a round noisy (runner-and-gateway.md, protocol): its figures count only where no round was quiet. */
 const QUIET_CORES = 0.05;
 
 interface Sample {
@@ -63,7 +64,7 @@ async function playRound(bench: Bench): Promise<Round> {
   const tiny = await measure(bench.tiny);
   const instance = await measure(bench.instance);
   const js = await measure(bench.js);
-  const isolate = PLAN.isolate ? await measureIsolates(bench) : null;
+  const isolate = PLAN.long ? await measureIsolates(bench) : null;
   return { node, tiny, instance, js, isolate, foreign: foreign() };
 }
 
@@ -97,7 +98,7 @@ function loadRows(rounds: readonly Round[]): Row[] {
       peer: node.http,
     })),
   ];
-  if (!PLAN.isolate) return rows;
+  if (!PLAN.long) return rows;
   const isolate = (round: Round) => ({ ours: round.js.rps, peer: round.isolate?.rps ?? NaN });
   return [...rows, row("gateway.js.rps.vs-workerd-isolate", "requests/s", isolate)];
 }
@@ -145,25 +146,37 @@ async function main(): Promise<void> {
   await using bench = await startBench();
   for (const each of [bench.node, bench.tiny, bench.instance, bench.js])
     await measure(each, WARM_SECONDS);
-  const rounds: Round[] = [];
-  for (let number = 1; number <= PLAN.rounds; number++) {
-    const round = await playRound(bench);
-    rounds.push(round);
-    say(`round ${number} of ${PLAN.rounds}; others used ${round.foreign.toFixed(2)} cores`);
-  }
-  const rows = [...loadRows(rounds), await coldRow(bench), await startRow(bench)];
-  const quiet = rounds.filter(({ foreign }) => foreign <= QUIET_CORES).length;
-  print(rows, quiet);
+  const played = await playRounds(bench);
+  const quiet = played.filter(isQuiet);
+  const rounds = quiet.length > 0 ? quiet : played;
+  const tails = PLAN.long ? await rowsUnderLoad(bench) : [];
+  const rows = [...loadRows(rounds), ...tails, await coldRow(bench), await startRow(bench)];
+  print(rows, `${quiet.length} of ${played.length}`);
 }
 
-function print(rows: readonly Row[], quiet: number): void {
+/** A noisy round is played again, until as many noisy ones were played as quiet ones are wanted. */
+async function playRounds(bench: Bench): Promise<Round[]> {
+  const played: Round[] = [];
+  while (played.filter(isQuiet).length < PLAN.rounds && played.length < 2 * PLAN.rounds) {
+    const round = await playRound(bench);
+    played.push(round);
+    say(`round ${played.length}; others used ${round.foreign.toFixed(2)} cores`);
+  }
+  return played;
+}
+
+function isQuiet({ foreign }: Round): boolean {
+  return foreign <= QUIET_CORES;
+}
+
+function print(rows: readonly Row[], quiet: string): void {
   if (options.json) return rows.forEach((row) => process.stdout.write(`${JSON.stringify(row)}\n`));
   for (const { id, ours, peer, ratio, unit, rounds, spread } of rows)
     process.stdout.write(
       `${id.padEnd(36)} ${String(ours).padStart(8)} ÷ ${String(peer).padStart(8)} = ${String(ratio).padEnd(7)} (${spread.join(" … ")})  ${unit}, ${rounds} rounds\n`,
     );
   process.stdout.write(
-    `${cpus().length} cores (${cpus()[0]?.model ?? "?"}), load average ${loadavg()[0]?.toFixed(1)}, quiet rounds ${quiet} of ${PLAN.rounds}, c=${CONNECTIONS}, load by ${generatorName()}\n`,
+    `${cpus().length} cores (${cpus()[0]?.model ?? "?"}), load average ${loadavg()[0]?.toFixed(1)}, quiet rounds ${quiet}, c=${CONNECTIONS}, load by ${generatorName()}\n`,
   );
 }
 
