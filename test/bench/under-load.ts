@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { call, operations } from "../../src/core/contract/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
+import { until } from "../e2e/until.ts";
 import { LOAD_CORE } from "./contenders.ts";
 import type { Bench } from "./contenders.ts";
 import { p99, rowOf } from "./figures.ts";
@@ -57,7 +58,7 @@ export async function rowsUnderLoad(bench: Bench): Promise<Row[]> {
 /** Halts of one extension while it and another one are called. */
 async function fenceTimes(bench: Bench): Promise<{ ack: Pair; effect: Pair }> {
   const idle = await haltTimes(bench.caisson);
-  const busy = await flooded(bench, () => haltTimes(bench.caisson));
+  const busy = await whileFlooded(bench, () => haltTimes(bench.caisson));
   return {
     ack: { ours: p99(busy.acks), peer: p99(idle.acks) },
     effect: { ours: p99(busy.effects), peer: p99(busy.acks) },
@@ -86,43 +87,44 @@ async function haltTimes(caisson: Caisson): Promise<{ acks: number[]; effects: n
 
 /** Calls the extension that is halted without a pause, and knows when it answered last. */
 function watchAnswers(caisson: Caisson) {
-  let [last, stopped] = [0, false];
+  const seen = { last: 0, stopped: false };
   const caller = async () => {
-    while (!stopped) {
+    while (!seen.stopped) {
       const { status } = await caisson.call(caisson.north.key, `/api/ext/${HALTED}`);
-      if (status === 200) last = performance.now();
+      if (status === 200) seen.last = performance.now();
     }
   };
   const callers = Promise.all(Array.from({ length: CALLERS }, caller));
   return {
-    last: () => last,
+    last: () => seen.last,
     async answering() {
-      for (const from = performance.now(); last < from;) await pause(1);
+      const from = performance.now();
+      await until("an answer", async () => (seen.last > from ? true : null));
     },
     async stop() {
-      stopped = true;
+      seen.stopped = true;
       await callers;
     },
   };
 }
 
 /** Does `work` while north calls the tiny extension as fast as it answers. */
-async function flooded<T>({ tiny }: Bench, work: () => Promise<T>): Promise<T> {
-  let done = false;
+async function whileFlooded<T>({ tiny }: Bench, work: () => Promise<T>): Promise<T> {
+  const flooding = new AbortController();
   const flood = async () => {
-    while (!done)
+    while (!flooding.signal.aborted)
       await load(tiny.url, tiny.key, {
         seconds: 1,
         connections: FLOOD_CONNECTIONS,
         core: LOAD_CORE,
       });
   };
-  const flooding = flood();
+  const flooded = flood();
   try {
     return await work();
   } finally {
-    done = true;
-    await flooding;
+    flooding.abort();
+    await flooded;
   }
 }
 
@@ -164,5 +166,5 @@ async function neighbourTimes(bench: Bench): Promise<Pair> {
     return p99(taken);
   };
   const peer = await times();
-  return { ours: await flooded(bench, times), peer };
+  return { ours: await whileFlooded(bench, times), peer };
 }
