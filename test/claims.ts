@@ -11,6 +11,7 @@ import { loadClaims } from "./claims/load-claims.ts";
 import { modeClaims } from "./claims/mode-claims.ts";
 import { postureClaims } from "./claims/posture-claims.ts";
 import { logClaims } from "./claims/log-claims.ts";
+import { metricsClaims } from "./claims/metrics-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
@@ -28,6 +29,7 @@ export const claims: readonly Claim[] = [
   ...kvClaims,
   ...configClaims,
   ...logClaims,
+  ...metricsClaims,
   ...apiClaims,
   ...modeClaims,
   ...evidenceClaims,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex, uuidText } from "#trust";
 import { denialOf, failureBytes, Fence, parseToolchainImports } from "#contract";
-import type { CapabilityCall, LogFrame, LogLevel, LogRecord } from "#contract";
+import type { CapabilityCall, LogFrame, LogLevel, LogRecord, MetricsFrame } from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -25,6 +25,7 @@ import {
   BuildStore,
   compileComponent,
   GrantKeeper,
+  GuestMetrics,
   readFingerprint,
   SandboxProcess,
 } from "#runner";
@@ -107,6 +108,8 @@ async function main(): Promise<void> {
   });
   await host.start();
   metrics.show("caisson_grants_loaded", () => host.grants);
+  metrics.show("caisson_guest_series", () => host.guestMetrics.series);
+  metrics.append(() => host.guestMetrics.text());
   showLine(metrics, line);
   showSpool(metrics, spool);
   readiness.add("snapshot", () => line.fresh() !== null);
@@ -150,6 +153,8 @@ class SandboxHost {
   #stopping = false;
   readonly #broker: BrokerClient;
   #sequence = new Map<string, number>();
+  /** Kept over the end of a sandbox. */
+  readonly guestMetrics = new GuestMetrics();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
@@ -177,6 +182,7 @@ class SandboxHost {
       executable,
       socketPath: join(runtime, "sandbox.sock"),
       onLog: (frame) => this.#onLog(frame),
+      onMetrics: (frame) => this.#onMetrics(frame),
       onCall: (asked, argument, signal) => this.#onCall(asked, argument, signal),
       onExit: (exit) => {
         this.#sandbox = null;
@@ -213,6 +219,7 @@ class SandboxHost {
     const { trustRoot } = this.#parts.line.state;
     if (served !== null && trustRoot !== null)
       await this.#keeper?.apply({ snapshot: served.snapshot, trustRoot });
+    if (this.#keeper !== null) this.guestMetrics.keep(this.#keeper.installs());
   }
 
   /** Asks the broker under the grant of the call; what it denies is on record with the execution. */
@@ -239,6 +246,17 @@ class SandboxHost {
   #onLog(frame: LogFrame): void {
     for (const { handle, execution, level, unixMicros, text } of frame.lines)
       this.#record({ handle, execution, level, at: Math.floor(unixMicros / 1_000), message: text });
+  }
+
+  #onMetrics({ dropped, points }: MetricsFrame): void {
+    const drop = (reason: string, by = 1) =>
+      this.#parts.keeper.metrics.count("caisson_guest_points_dropped_total", { reason }, by);
+    if (dropped > 0) drop("budget", dropped);
+    for (const point of points) {
+      const owner = this.#keeper?.pointOwnerOf(encodeHex(point.handle));
+      const refused = owner === undefined ? "gone" : this.guestMetrics.take(owner, point);
+      if (refused !== null) drop(refused);
+    }
   }
 
   /** Whose line it is, the grant behind its handle tells. */

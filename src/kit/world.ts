@@ -20,7 +20,7 @@ export async function worldText(capabilities: readonly CapabilityName[]): Promis
     "  export caisson:ext/handler@1.0.0;",
   ];
   const packages = (
-    await Promise.all(["config", "ext", "http", "kv", "wasi"].map(nestedPackages))
+    await Promise.all(["config", "ext", "http", "kv", "metrics", "wasi"].map(nestedPackages))
   ).flat();
   return ["package caisson:guest;", `world ${WORLD} {`, ...lines, "}", ...packages].join("\n");
 }

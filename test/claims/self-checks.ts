@@ -23,6 +23,7 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
   KV: ["store.row-security"],
   CONFIG: ["trust.known-answer", "store.row-security"],
   LOG: ["gateway.known-answer"],
+  METRICS: ["sandbox.seccomp"],
   EVIDENCE: ["trust.known-answer"],
   MODE: ["keys.files"],
   POSTURE: ["api.known-answer"],

@@ -114,6 +114,8 @@ test("the guide's extension that lets the tenant choose does, and asks for what 
   await passes("hello", "typescript", "--config region=north");
 });
 
+test("the guide's extension that counts does", () => passes("sales", "typescript"));
+
 if (hasClang) test("the guide's C extension that keeps something does", () => passes("hits", "c"));
 
 if (hasClang)

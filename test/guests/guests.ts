@@ -7,7 +7,7 @@ const FOREIGN = "package test:reach@1.0.0 {\n  interface network {\n    connect:
 
 /** One WIT text: a world with these imports that exports the handler, and the packages it needs. */
 export function worldText(imports: readonly string[]): string {
-  const packages = ["config", "ext", "http", "kv", "wasi"].flatMap((folder) =>
+  const packages = ["config", "ext", "http", "kv", "metrics", "wasi"].flatMap((folder) =>
     readPackages(new URL(`${folder}/`, wit)),
   );
   const lines = [

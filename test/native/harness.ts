@@ -80,6 +80,7 @@ export class Rig implements AsyncDisposable {
       slots: 16,
       ...options,
       onLog: (log) => logs.push(log),
+      onMetrics: () => {},
       onCall: options.onCall ?? (async () => new Uint8Array()),
       onExit: exited.resolve,
     });

@@ -8,12 +8,14 @@ mod capability;
 mod codec;
 mod kv;
 mod messages;
+mod metrics;
 mod parent;
 
 pub use capability::*;
 pub use codec::{Reader, Writer};
 pub use kv::*;
 pub use messages::*;
+pub use metrics::*;
 pub use parent::*;
 
 /// Header: u32 payload length, u8 type, u8 flags, u16 zero, u32 stream; little-endian.
@@ -56,6 +58,7 @@ pub enum Kind {
     Unload = 38,
     Log = 39,
     Close = 40,
+    Metrics = 41,
 }
 
 impl Kind {
@@ -84,6 +87,7 @@ impl Kind {
             38 => Kind::Unload,
             39 => Kind::Log,
             40 => Kind::Close,
+            41 => Kind::Metrics,
             _ => return None,
         })
     }

@@ -124,9 +124,10 @@ pub const CAPABILITY_LOG: u32 = 1;
 pub const CAPABILITY_FETCH: u32 = 2;
 pub const CAPABILITY_KV: u32 = 4;
 pub const CAPABILITY_CONFIG: u32 = 8;
+pub const CAPABILITY_METRICS: u32 = 16;
 /// Each call under them is judged where it arrives, so that a component may import them without having them.
 pub const OUTSIDE_CAPABILITIES: u32 = CAPABILITY_FETCH | CAPABILITY_KV;
-pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG;
+pub const ALL_CAPABILITIES: u32 = CAPABILITY_LOG | OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG | CAPABILITY_METRICS;
 const MAX_CONFIG_NAMES: usize = 64;
 const MAX_CONFIG_NAME_BYTES: usize = 64;
 const MAX_CONFIG_VALUE_BYTES: usize = 4_096;

@@ -23,6 +23,11 @@ fn capability_name(capability: Capability) -> &'static str {
     }
 }
 
+fn point(p: &Point) -> Value {
+    let kind = format!("{:?}", p.kind).to_lowercase();
+    json!({"handle": hex(&p.handle), "kind": kind, "name": p.name, "value": p.value, "labels": p.labels})
+}
+
 /// Fields as the vectors name them, and the frame written again from what was read.
 fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
     let mut out = Vec::new();
@@ -120,6 +125,12 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
                 "logLines": g.log_lines, "concurrency": g.concurrency, "capabilityCalls": g.capability_calls,
                 "egressRequests": g.egress_requests, "egressInBytes": g.egress_in_bytes, "egressOutBytes": g.egress_out_bytes, "expiresMs": g.expires_ms,
                 "config": g.config})
+        }
+        Kind::Metrics => {
+            let b = PointBatch::decode(payload)?;
+            b.encode(o);
+            let points: Vec<Value> = b.points.iter().map(point).collect();
+            json!({"dropped": b.dropped, "points": points})
         }
         Kind::Call => {
             let c = CapabilityCall::decode(payload)?;

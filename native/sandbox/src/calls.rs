@@ -13,6 +13,7 @@ use caisson_frames::{
 use crate::executor::Polled;
 use crate::guest::{Answer, End, Prepared, run};
 use crate::host::{CallLimits, CallShared};
+use crate::metrics::forward_points;
 use crate::parent::forward_log;
 use crate::server::{Fault, Server};
 
@@ -223,10 +224,17 @@ impl Server {
     fn finish(&mut self, id: u64, outcome: Outcome, rung: u8, code: &'static str) {
         let Some(call) = self.remove(id) else { return };
         let (lines, used) = used_of(&call);
+        self.forward(lines, &call);
+        self.result(call.conn, call.stream, outcome, rung, code, used);
+    }
+
+    /// What a call leaves for the parent: log lines and points.
+    fn forward(&mut self, lines: Vec<caisson_frames::LogLine>, call: &Call) {
         if !lines.is_empty() {
             forward_log(self, lines);
         }
-        self.result(call.conn, call.stream, outcome, rung, code, used);
+        let points = std::mem::take(&mut call.shared.io().points);
+        forward_points(self, points);
     }
 
     fn remove(&mut self, id: u64) -> Option<Call> {
@@ -312,9 +320,7 @@ impl Server {
         for id in streams.into_values() {
             if let Some(call) = self.remove(id) {
                 let (lines, _) = used_of(&call);
-                if !lines.is_empty() {
-                    forward_log(self, lines);
-                }
+                self.forward(lines, &call);
             }
         }
         self.start_queued();

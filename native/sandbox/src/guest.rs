@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caisson_frames::{
-    CAPABILITY_CONFIG, CAPABILITY_FETCH, CAPABILITY_KV, CAPABILITY_LOG, MAX_HEADER_BYTES, MAX_HEADER_NAME_BYTES,
-    MAX_HEADERS, Open, Outcome,
+    CAPABILITY_CONFIG, CAPABILITY_FETCH, CAPABILITY_KV, CAPABILITY_LOG, CAPABILITY_METRICS, MAX_HEADER_BYTES,
+    MAX_HEADER_NAME_BYTES, MAX_HEADERS, Open, Outcome,
 };
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
@@ -15,12 +15,13 @@ use crate::capability;
 use crate::config;
 use crate::host::{self, CallLimits, CallShared, Header, HostData, IncomingBody, Request, Response};
 use crate::kv;
+use crate::metrics;
 use crate::stop::Stop;
 use crate::timers::Timers;
 use crate::wasi;
 
 pub const WIT_VERSIONS: &[&str] =
-    &["caisson:ext@1.0.0", "caisson:http@1.0.0", "caisson:kv@1.0.0", "caisson:config@1.0.0"];
+    &["caisson:ext@1.0.0", "caisson:http@1.0.0", "caisson:kv@1.0.0", "caisson:config@1.0.0", "caisson:metrics@1.0.0"];
 /// Bytes that one host call may lift besides a body write: headers, log lines.
 const HOSTCALL_EXTRA_BYTES: usize = 1 << 20;
 
@@ -64,6 +65,10 @@ pub fn prepare(engine: &Engine, component: &Component) -> Result<Prepared, LoadR
             "caisson:config/values" if version == "1.0.0" => {
                 capabilities |= CAPABILITY_CONFIG;
                 config::link_config(&mut linker, name).map(|()| true)
+            }
+            "caisson:metrics/instruments" if version == "1.0.0" => {
+                capabilities |= CAPABILITY_METRICS;
+                metrics::link_metrics(&mut linker, name).map(|()| true)
             }
             "caisson:kv/store" if version == "1.0.0" => {
                 capabilities |= CAPABILITY_KV;

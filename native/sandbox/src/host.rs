@@ -13,6 +13,7 @@ use wasmtime::component::{
 use wasmtime::{ResourceLimiter, Result, StoreContextMut};
 
 use crate::capability::Outside;
+use crate::metrics::Points;
 use crate::timers::Timers;
 
 const MAX_READ_BYTES: usize = 1 << 20;
@@ -57,6 +58,7 @@ pub struct CallIo {
     pub peak_memory: usize,
     pub memory_refused: bool,
     pub outside: Outside,
+    pub points: Points,
 }
 
 impl CallShared {

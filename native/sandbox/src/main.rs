@@ -14,6 +14,7 @@ mod guest;
 mod host;
 mod ids;
 mod kv;
+mod metrics;
 mod parent;
 mod server;
 mod stop;

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use caisson_frames::{
-    CAPABILITY_CONFIG, FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine, MAX_LOG_LINES_PER_FRAME,
-    MAX_PAYLOAD_BYTES, OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce, encode_loaded, write_frame,
+    CAPABILITY_CONFIG, CAPABILITY_METRICS, FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine,
+    MAX_LOG_LINES_PER_FRAME, MAX_PAYLOAD_BYTES, OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce,
+    encode_loaded, write_frame,
 };
 use caisson_lockdown::{CodeError, load_sealed, sweep_unpublished};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -23,8 +24,9 @@ const MAX_LOADS: usize = 4_096;
 const MAX_GRANTS: usize = 65_536;
 /// Log lines wait here while the parent does not read; what comes on top is counted and dropped.
 const MAX_UNSENT_LOG_BYTES: usize = 4 << 20;
-/// What a component may import without having it: what reaches outside is denied call by call, configuration is empty then.
-const MAY_LACK: u32 = OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG;
+/// What a component may import without having it: what reaches outside is denied call by call, configuration is
+/// empty then, and figures are dropped.
+const MAY_LACK: u32 = OUTSIDE_CAPABILITIES | CAPABILITY_CONFIG | CAPABILITY_METRICS;
 /// Fields of one line beside its text: execution, handle, level, time, length.
 const LOG_LINE_OVERHEAD: usize = 16 + 16 + 1 + 8 + 2;
 

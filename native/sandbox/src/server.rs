@@ -63,6 +63,7 @@ pub struct Server {
     /// A guest's turn panicked: the process leaves when its calls have ended.
     pub poisoned: bool,
     pub log_lines_lost: u32,
+    pub points_lost: u32,
     /// No call is overdue before this.
     pub next_deadline: Option<Instant>,
     /// Capability calls that the parent has not answered, by their stream on its line.
@@ -97,6 +98,7 @@ impl Server {
             draining: false,
             poisoned: false,
             log_lines_lost: 0,
+            points_lost: 0,
             next_deadline: None,
             incoming: HashMap::new(),
             next_capability_stream: 0,

@@ -68,6 +68,15 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    id: "metrics",
+    sentence: "Extensions keep figures for the operator's monitoring through metrics 1.0.0.",
+    label: "Beta",
+    why: "its WIT interface may still change before 1.0 of Caisson",
+    tests: [
+      "test/attack/metrics.test.ts > counters add up over calls, gauges stand at their last value, histograms count by bucket",
+    ],
+  },
+  {
     id: "templates",
     sentence: "The TypeScript template builds, tests and runs in a folder outside the clone.",
     label: "Beta",

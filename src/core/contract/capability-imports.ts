@@ -6,6 +6,7 @@ export const capabilityInterfaces: Readonly<Record<CapabilityName, string>> = {
   "http.fetch": "caisson:http/fetch@1.0.0",
   "storage.kv": "caisson:kv/store@1.0.0",
   config: "caisson:config/values@1.0.0",
+  metrics: "caisson:metrics/instruments@1.0.0",
 };
 
 const ALWAYS: readonly string[] = ["caisson:ext/types@1.0.0"];

@@ -5,6 +5,8 @@ import { NAME_PATTERN, parseVersion } from "./names.ts";
 import type { Version } from "./names.ts";
 import { readDeclarations } from "./config-values.ts";
 import type { ConfigDeclaration } from "./config-values.ts";
+import { readInstruments } from "./instruments.ts";
+import type { Instrument } from "./instruments.ts";
 import { readEgress } from "./egress.ts";
 import type { EgressRule } from "./egress.ts";
 import { parseEndpoint } from "./endpoint.ts";
@@ -12,7 +14,7 @@ import type { Endpoint } from "./endpoint.ts";
 
 export const CONFIG_SCHEMA = 1;
 export const WIT_VERSION = "caisson:ext@1.0.0";
-export const capabilityNames = ["log", "http.fetch", "storage.kv", "config"] as const;
+export const capabilityNames = ["log", "http.fetch", "storage.kv", "config", "metrics"] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
 /** `caisson.json`: what an extension is and asks for. It is inside the artifact's digest. */
@@ -28,6 +30,8 @@ export interface ExtensionConfig {
   readonly egress: readonly EgressRule[];
   /** Parameters of `config`: the names that a tenant may set; empty without the capability. */
   readonly values: readonly ConfigDeclaration[];
+  /** Parameters of `metrics`: the figures that it may keep; empty without the capability. */
+  readonly instruments: readonly Instrument[];
   readonly limits: RequestedLimits;
 }
 
@@ -76,18 +80,20 @@ function readEndpoint(value: JsonValue, path: string): Endpoint {
 
 function readCapabilities(
   reader: ObjectReader,
-): Pick<ExtensionConfig, "capabilities" | "egress" | "values"> {
+): Pick<ExtensionConfig, "capabilities" | "egress" | "values" | "instruments"> {
   const capabilities = capabilityNames.filter((name) => reader.has(name));
   let egress: readonly EgressRule[] = [];
   let values: readonly ConfigDeclaration[] = [];
+  let instruments: readonly Instrument[] = [];
   for (const name of capabilities) {
     const parameters = reader.object(name);
     if (name === "http.fetch") egress = readEgress(parameters, "hosts");
     if (name === "config") values = readDeclarations(parameters, "values");
+    if (name === "metrics") instruments = readInstruments(parameters, "instruments");
     parameters.end();
   }
   reader.end();
-  return { capabilities, egress, values };
+  return { capabilities, egress, values, instruments };
 }
 
 function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {

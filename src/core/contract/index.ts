@@ -140,6 +140,9 @@ export type { KvCondition, KvFailure, KvReply, KvRequest } from "./frames/kv-mes
 export { kvReplyBytes, readKvRequest, replyOutcome } from "./frames/kv-messages.ts";
 export type { ConfigDeclaration, ConfigValues } from "./config-values.ts";
 export { configFor, configOverBound } from "./config-values.ts";
+export type { Instrument } from "./instruments.ts";
+export type { GuestPoint, MetricsFrame, PointKind } from "./frames/metrics-messages.ts";
+export { readMetrics } from "./frames/metrics-messages.ts";
 export { cursorOf, keyOfCursor, kvRefusal } from "./kv-rules.ts";
 export { outsideCapabilities } from "./frames/outside-capability.ts";
 export type { OutsideCapability } from "./frames/outside-capability.ts";

@@ -71,6 +71,12 @@ export const metricTable = {
   caisson_edges_connected: gauge("edges on their line to control", ["control"]),
   caisson_executions_ingested_total: counter("records of executions taken from edges", ["control"]),
   caisson_log_lines_ingested_total: counter("lines of guests taken from edges", ["control"]),
+  caisson_guest_points_dropped_total: counter(
+    "points of extensions' metrics that were not taken, by reason",
+    ["runner"],
+    ["reason"],
+  ),
+  caisson_guest_series: gauge("series of extensions' metrics", ["runner"]),
   caisson_builds_total: counter("components compiled, by outcome", ["runner"], ["outcome"]),
   caisson_build_seconds: histogram("one compilation", ["runner"], DOOR_SECONDS),
   caisson_grants_loaded: gauge("grants that the sandbox holds", ["runner"]),

@@ -16,6 +16,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #counters = new Map<string, Counter>();
   readonly #histograms = new Map<string, Histogram>();
+  readonly #more: (() => string)[] = [];
   readonly #process: ProcessName;
 
   constructor(process: ProcessName) {
@@ -61,14 +62,20 @@ export class Metrics {
     this.#registry.registerMetric(gauge);
   }
 
+  /** Adds text of the same format, whose names are none of the table's. */
+  append(read: () => string): void {
+    this.#more.push(read);
+  }
+
   /** Adds what Node shows of every process: CPU, memory, event loop, collections. */
   showProcess(): void {
     collectDefaultMetrics({ register: this.#registry });
   }
 
   /** Prometheus' text format 0.0.4. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    const own = await this.#registry.metrics();
+    return own + this.#more.map((read) => read()).join("");
   }
 
   get contentType(): string {

@@ -22,7 +22,8 @@ const OWN_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/;
 
 /**
  * What an operator's tools ask one process: `/metrics`, `/healthz` (it answers), `/readyz` (it can do its work, and what
- * keeps it from that). On loopback alone and without a body: it says nothing of tenants and changes nothing.
+ * keeps it from that). On loopback alone and without a body: it says nothing of tenants but the figures that their extensions keep,
+ * and changes nothing.
  */
 export async function startOperations(parts: OperationsParts): Promise<OperationsServer> {
   parts.metrics.showProcess();

@@ -16,6 +16,7 @@ import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
 import type { BuildStore } from "./build-store.ts";
 import { openLoadDoor } from "./load-door.ts";
 import type { LoadAnswer } from "./load-door.ts";
+import type { PointOwner } from "./guest-metrics.ts";
 import type { FenceCounts } from "#link";
 import type { SandboxLoad, SandboxProcess } from "./sandbox-process.ts";
 
@@ -50,14 +51,18 @@ interface Given {
   readonly handle: Uint8Array;
 }
 
-interface Held {
+/** What the load door found, and allowed. */
+type Judged = Pick<LoadAnswer, "values" | "instruments"> & {
+  readonly component: Uint8Array;
+  readonly signer: string;
+};
+
+interface Held extends Pick<LoadAnswer, "values" | "instruments"> {
   /** As control signed it: the broker opens it again. */
   readonly document: Uint8Array;
   readonly grant: Grant;
   /** SPKI digest of the key that signed what is loaded. */
   readonly signer: string;
-  /** Of capability `config`. */
-  readonly values: LoadAnswer["values"];
   readonly handle: Uint8Array;
   readonly load: SandboxLoad;
 }
@@ -126,6 +131,19 @@ export class GrantKeeper {
     return this.#held.get(handleText)?.grant;
   }
 
+  /** Whose points come under this handle, and which of them are declared. */
+  pointOwnerOf(handleText: string): PointOwner | undefined {
+    const held = this.#held.get(handleText);
+    if (held === undefined) return undefined;
+    const { extension, install } = held.grant;
+    return { extension, install, instruments: held.instruments };
+  }
+
+  /** Installs that this runner serves. */
+  installs(): ReadonlySet<string> {
+    return new Set([...this.#held.values()].map(({ grant }) => grant.install));
+  }
+
   /** What the broker judges a call under this handle by. */
   documentOf(handleText: string): Uint8Array | undefined {
     return this.#held.get(handleText)?.document;
@@ -179,12 +197,9 @@ export class GrantKeeper {
     const { opened, document, handle } = given;
     const grant = opened.body;
     try {
-      const { component, signer, values } = await this.#judge(grant, trustRoot);
+      const { component, ...judged } = await this.#judge(grant, trustRoot);
       const load = await this.#loadCode(component);
-      const granted = this.#admit(
-        { grant, document, signer, values, handle, load },
-        opened.expiresAt,
-      );
+      const granted = this.#admit({ grant, document, ...judged, handle, load }, opened.expiresAt);
       this.#granting.add(granted);
       await granted.finally(() => this.#granting.delete(granted));
       return null;
@@ -220,10 +235,7 @@ export class GrantKeeper {
     this.#held.set(handleHex(handle), held);
   }
 
-  async #judge(
-    grant: Grant,
-    trustRoot: TrustRoot,
-  ): Promise<{ component: Uint8Array; signer: string; values: LoadAnswer["values"] }> {
+  async #judge(grant: Grant, trustRoot: TrustRoot): Promise<Judged> {
     const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
     const ask = (bytes: ArtifactBytes) =>
       openLoadDoor({
@@ -234,14 +246,14 @@ export class GrantKeeper {
         toolchainImports: this.#parts.toolchainImports,
         now: this.#parts.clock.now(),
       });
-    const { verdict, component, signer, values } = ask(
+    const { verdict, component, signer, ...given } = ask(
       await this.#parts.artifacts.read(name, grant.contentHash),
     );
     this.#parts.metrics.count("caisson_door_verdicts_total", {
       door: "load",
       outcome: verdict.outcome,
     });
-    if (component !== null && signer !== null) return { component, signer, values };
+    if (component !== null && signer !== null) return { component, signer, ...given };
     throw new RunnerError(
       "load.refused",
       `the load door refused it: ${denialCodes(verdict.reasons).join(", ")}`,

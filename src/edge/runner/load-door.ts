@@ -11,7 +11,7 @@ import {
   readComponentNames,
   unaskedImports,
 } from "#contract";
-import type { ExtensionConfig, Fence, Grant } from "#contract";
+import type { ExtensionConfig, Fence, Grant, Instrument } from "#contract";
 import { deny, judgeLoad, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
 import { measuredDigest } from "./artifact-cache.ts";
@@ -34,6 +34,8 @@ export interface LoadAnswer {
   readonly signer: string | null;
   /** Of capability `config`, as the guest will see it. */
   readonly values: readonly (readonly [name: string, value: string])[];
+  /** Of capability `metrics`. */
+  readonly instruments: readonly Instrument[];
 }
 
 /** The load door: judges again, from the bytes that this runner will compile, what control judged at publish and install. */
@@ -74,6 +76,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
       component: allowed ? component : null,
       signer: allowed ? signer : null,
       values: grant.capabilities.includes("config") ? configFor(config.values, grant.config) : [],
+      instruments: grant.capabilities.includes("metrics") ? config.instruments : [],
     };
   } catch (error) {
     // Whatever cannot be measured is refused: an exception is a denial.
@@ -85,6 +88,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
       component: null,
       signer: null,
       values: [],
+      instruments: [],
     };
   }
 }

@@ -17,6 +17,7 @@ import {
   readHello,
   readLoaded,
   readLog,
+  readMetrics,
   readNonce,
   readReason,
   writeData,
@@ -29,7 +30,7 @@ import {
   writeReply,
   writeUngrant,
 } from "#contract";
-import type { FrameType, GrantFrame, HaltedFrame, LogFrame } from "#contract";
+import type { FrameType, GrantFrame, HaltedFrame, LogFrame, MetricsFrame } from "#contract";
 import { encodeHex, quote } from "#trust";
 import { CapabilityCalls } from "./capability-calls.ts";
 import type { OnCall } from "./capability-calls.ts";
@@ -50,6 +51,7 @@ export interface SandboxOptions {
   readonly memoryMib?: number;
   readonly queue?: number;
   readonly onLog: (log: LogFrame) => void;
+  readonly onMetrics: (metrics: MetricsFrame) => void;
   /** A guest's call to the world outside; the reply's bytes. signal: the call is over, nobody waits. */
   readonly onCall: OnCall;
   /** Once, when the process is gone for any reason; `detail` is its last words, attacker-controlled at worst. */
@@ -302,6 +304,7 @@ export class SandboxProcess implements AsyncDisposable {
 
   #onFrame(type: FrameType, flags: number, stream: number, payload: Buffer): void {
     if (type === frameTypes.log) return this.#options.onLog(readLog(payload));
+    if (type === frameTypes.metrics) return this.#options.onMetrics(readMetrics(payload));
     if (type === frameTypes.call || (stream !== 0 && stream % 2 === 0))
       return this.#calls.onFrame(type, stream, payload);
     if (type === frameTypes.close) {

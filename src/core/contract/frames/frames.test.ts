@@ -9,6 +9,7 @@ import type { FrameType } from "./frames.ts";
 import * as c from "./capability-messages.ts";
 import * as k from "./kv-messages.ts";
 import * as m from "./messages.ts";
+import { readMetrics } from "./metrics-messages.ts";
 import * as p from "./parent-messages.ts";
 
 interface Vector {
@@ -50,6 +51,7 @@ const readers: Record<keyof typeof frameTypes, Read> = {
   unload: empty,
   log: p.readLog,
   close: p.readReason,
+  metrics: readMetrics,
 };
 
 interface Seen {

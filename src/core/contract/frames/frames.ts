@@ -35,6 +35,7 @@
  * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |
  * | 39 LOG | sandbox → parent | u32 lines dropped since the last, u16 n ≤ 256, n × {16 execution, 16 handle, u8 level ≤ 3, u64 Unix µs, str16 text ≤ 8,192} |
  * | 40 CLOSE | sandbox → peer | str8 code, str16 message; the connection ends |
+ * | 41 METRICS | sandbox → parent | u32 points dropped since the last, u16 n ≤ 256, n × {16 handle, u8 kind (0 add, 1 set, 2 observe), str8 name ≤ 64, f64 value, u8 m ≤ 4, m × str8 label value ≤ 64} |
  *
  * Stream ids of an opener are odd towards the sandbox and only grow, so that a late frame never reaches another call; the
  * sandbox's own, of capability calls, are even. After CALL come DATA and END with the argument, after REPLY those of the
@@ -64,6 +65,7 @@ export const frameTypes = {
   unload: 38,
   log: 39,
   close: 40,
+  metrics: 41,
 } as const;
 
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
@@ -100,6 +102,10 @@ export const frameBounds = {
   capabilityBytes: 1_048_576,
   argumentBytes: 1_048_576 + 65_536,
   urlBytes: 8_192,
+  pointsPerFrame: 256,
+  metricNameBytes: 64,
+  metricLabels: 4,
+  labelBytes: 64,
   configNames: 64,
   configNameBytes: 64,
   configValueBytes: 4_096,

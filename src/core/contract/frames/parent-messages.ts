@@ -4,8 +4,14 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { PayloadReader } from "./payload-reader.ts";
 
 /** Capabilities a component may import, as bits of LOADED and GRANT. */
-export const capabilityBits = { log: 1, "http.fetch": 2, "storage.kv": 4, config: 8 } as const;
-const ALL_CAPABILITIES = 15;
+export const capabilityBits = {
+  log: 1,
+  "http.fetch": 2,
+  "storage.kv": 4,
+  config: 8,
+  metrics: 16,
+} as const;
+const ALL_CAPABILITIES = 31;
 const MIB = 1_048_576;
 
 export interface LoadFrame {
