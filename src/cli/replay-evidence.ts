@@ -284,9 +284,12 @@ function widthAgain(
   const { capabilities, egress, limits, values } = measured.config;
   const { config: given } = opened.body;
   const granted = { ...opened.body, ...opened.body.limits };
+  const config = judgeConfig({ declared: values, given, overBound: configOverBound(given) });
+  // A verdict of before there was config says nothing of it, and need not where there is none.
+  const isAsked = values.length > 0 || Object.keys(given).length > 0;
   return [
     judgeGrantWidth({ requested: { capabilities, egress, ...limits }, granted }),
-    judgeConfig({ declared: values, given, overBound: configOverBound(given) }),
+    ...(isAsked ? [config] : []),
   ];
 }
 

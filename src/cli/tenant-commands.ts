@@ -78,7 +78,7 @@ export function tenantCommands(program: Command): void {
         params: { tenant: await tenantOf(api, options.tenant), extension },
       });
       print(options, found, () =>
-        Object.entries(found).map(
+        Object.entries({ ...found, config: settingsOf(found.config) }).map(
           ([name, value]) => `${name.padEnd(12)} ${printable(String(value ?? ""))}`,
         ),
       );
@@ -106,6 +106,12 @@ export function tenantCommands(program: Command): void {
     )
     .option("--evidence <file>", "write a file that caisson verify judges again on another machine")
     .action(explain);
+}
+
+function settingsOf(config: Readonly<Record<string, string>>): string {
+  return Object.entries(config)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
 }
 
 async function install(extension: string, options: InstallOptions): Promise<void> {

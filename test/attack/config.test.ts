@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { call, operations } from "../../src/core/contract/index.ts";
 import type { Caisson, Tenant } from "../e2e/caisson.ts";
 import { installSource, publishSource } from "../e2e/serve-source.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
@@ -49,6 +50,9 @@ test("a guest sees what its tenant set and the manifest's defaults, and keeps it
     undeclared: null,
   };
   expect(await seenBy(caisson.north, "kept")).toEqual(seen);
+  const params = { tenant: caisson.north.id, extension: "acme.kept" };
+  const { config } = await call(caisson.north, operations.installShow, { params });
+  expect(config).toEqual({ region: "north" });
   await installSource(caisson, caisson.north, "kept");
   expect(await seenBy(caisson.north, "kept")).toEqual(seen);
   expect(await caisson.install(caisson.north, "acme.kept", { config: {} })).toBe("ready");

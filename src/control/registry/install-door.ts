@@ -205,6 +205,7 @@ async function judge(
               version: installed.version,
               capabilities: installed.capabilities,
               egress: installed.egress,
+              config: installed.config,
               isNewer: compareVersions(installed.version, situation.version) > 0,
             },
       rollback: request.rollback === true,

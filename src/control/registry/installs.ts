@@ -1,5 +1,5 @@
 import { openGrant } from "#contract";
-import type { Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
+import type { ConfigValues, Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
 import { limits } from "#contract";
 import { removeKv } from "#kv";
 import { judgeFence } from "#policy";
@@ -17,6 +17,8 @@ export interface InstallView {
   readonly handle: string;
   readonly failure: string | null;
   readonly verdict: string;
+  /** What the tenant set. */
+  readonly config: ConfigValues;
 }
 
 export async function listInstalls(
@@ -54,7 +56,11 @@ async function installView(
     .limit(1)
     .executeTakeFirst();
   if (grant === undefined) return null;
-  const { version } = openGrant(grant.document, parts.keys.state.publicKey, parts.clock.now()).body;
+  const { version, config } = openGrant(
+    grant.document,
+    parts.keys.state.publicKey,
+    parts.clock.now(),
+  ).body;
   const fence = parts.fences.current.hit({
     tenant: install.tenant_id,
     install: install.id,
@@ -71,6 +77,7 @@ async function installView(
     handle: grant.handle.toString("hex"),
     failure: fence === null ? grant.failure : judgeFence({ fence }).detail,
     verdict: grant.verdict_id,
+    config,
   };
 }
 

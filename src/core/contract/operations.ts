@@ -68,6 +68,7 @@ const InstallView = closed({
   handle: Type.String(),
   failure: Type.Union([Type.String(), Type.Null()]),
   verdict: Digest,
+  config: Type.Record(Type.String(), Type.String()),
 });
 const ExecutionView = closed({
   id: Uuid,

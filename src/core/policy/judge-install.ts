@@ -23,6 +23,7 @@ export interface InstallFacts {
     readonly version: string;
     readonly capabilities: readonly string[];
     readonly egress: readonly EgressTerms[];
+    readonly config: Readonly<Record<string, string>>;
     readonly isNewer: boolean;
   } | null;
   readonly version: string;
@@ -65,21 +66,22 @@ function judgeDirection({ installed, version, rollback }: InstallFacts): Reason 
   return allow("direction", "version.upgrade", `from ${installed.version} to ${version}`);
 }
 
-/** Capabilities with their parameters, an item for each thing that one may do. */
-function capabilityList({
-  capabilities,
-  egress,
-}: Pick<CapabilityTerms, "capabilities" | "egress">): string[] {
+/** Capabilities with their parameters, an item for each thing that one may do, and the names that are set. */
+function capabilityList(
+  { capabilities, egress }: Pick<CapabilityTerms, "capabilities" | "egress">,
+  config: Readonly<Record<string, string>>,
+): string[] {
   const reach = egress.flatMap(({ origin, methods }) =>
     methods.map((method) => `http.fetch[${method} ${origin}]`),
   );
-  return [...capabilities, ...reach];
+  const set = Object.keys(config).map((name) => `config[${name}]`);
+  return [...capabilities, ...reach, ...set];
 }
 
-function capabilityDiff({ installed, granted }: InstallFacts): Reason {
-  const none = { capabilities: [], egress: [] };
-  const before = capabilityList(installed ?? none);
-  const after = capabilityList(granted);
+function capabilityDiff({ installed, granted, config }: InstallFacts): Reason {
+  const { config: set, ...terms } = installed ?? { capabilities: [], egress: [], config: {} };
+  const before = capabilityList(terms, set);
+  const after = capabilityList(granted, config.given);
   const more = after.filter((item) => !before.includes(item)).map((item) => `+${item}`);
   const less = before.filter((item) => !after.includes(item)).map((item) => `-${item}`);
   const text = [...more, ...less].join(" ");
