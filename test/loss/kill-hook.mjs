@@ -53,7 +53,7 @@ fs.writeSync = function (fd, ...args) {
 };
 syncBuiltinESMExports();
 
-const { query } = pg.Client.prototype;
+const query = Reflect.get(pg.Client.prototype, "query");
 const CHANGES = /^\s*(insert|update|delete|with)\b/i;
 const changing = new WeakSet();
 pg.Client.prototype.query = function (...args) {
