@@ -9,7 +9,7 @@ import type { Caisson } from "../e2e/caisson.ts";
 import { runCli } from "../e2e/run-cli.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
 import { prepare, start } from "../e2e/start-production.ts";
-import { until } from "../e2e/until.ts";
+import { lastAnswer, until } from "../e2e/until.ts";
 
 const LONG_MS = 300_000;
 const isRoot = process.getuid?.() === 0;
@@ -74,11 +74,17 @@ test.runIf(isRoot)(
     const { code } = await caisson.call(caisson.north.key, "/api/ext/acme.there");
     expect(code).toBe("policy.unavailable");
     disk.free();
-    await until("calls to be answered again", async () => {
-      const id = await called(caisson).catch(() => null);
-      if (id !== null) answered.push(id);
-      return id === null ? null : true;
-    });
+    const again = await lastAnswer(
+      async () => {
+        const id = await called(caisson).catch(() => null);
+        if (id !== null) answered.push(id);
+        const { code } = await caisson.call(caisson.north.key, "/api/ext/acme.there");
+        return id === null ? code : "answered";
+      },
+      (said) => said === "answered",
+      60_000,
+    );
+    expect(again, caisson.output.slice(-3_000)).toBe("answered");
     await until("control to publish", async () =>
       (await caisson.publish(artifact).catch(() => "")) === "admitted" ? true : null,
     );

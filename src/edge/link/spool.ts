@@ -151,7 +151,8 @@ class FileSpool<Entry> implements Spool<Entry> {
   /** While segments wait, the one being written grows: a busy control gets fewer and larger ones. */
   #ship(): void {
     this.#flush();
-    if (this.#waiting.length === 0) this.#roll();
+    // What a full disk holds up stands in the encoder: no new one may take its place.
+    if (this.#waiting.length === 0 && !this.#broken) this.#roll();
     else if (this.#fd !== null) fdatasync(this.#fd, () => {});
     this.#sending ??= this.#sendWaiting().finally(() => (this.#sending = null));
   }
