@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 import { SummaryReporter } from "./test/summary-reporter.ts";
 
+const EVERYWHERE = "test/loss/kill-everywhere.test.ts";
+
 export default defineConfig({
   test: {
     reporters: ["default", new SummaryReporter()],
@@ -15,9 +17,20 @@ export default defineConfig({
         },
       },
       {
+        // Some minutes of its own: npm run test:loss.
+        test: {
+          name: "loss",
+          include: [EVERYWHERE],
+          pool: "forks",
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
         test: {
           name: "process",
           include: ["test/{native,store,e2e,attack,loss}/**/*.test.ts"],
+          exclude: [EVERYWHERE],
           pool: "forks",
           sequence: { groupOrder: 1 },
           maxWorkers: 2,

@@ -45,7 +45,8 @@ async function test(args) {
     run(node, ["node_modules/oxfmt/bin/oxfmt", "--check", "src", "test", "scripts"]);
     run(node, ["node_modules/knip/bin/knip.js"]);
   }
-  await handOver(node, ["node_modules/vitest/vitest.mjs", "run", ...args]);
+  const projects = ["--project", "unit", "--project", "process"];
+  await handOver(node, ["node_modules/vitest/vitest.mjs", "run", ...projects, ...args]);
 }
 
 /** Brings node_modules to the lockfile; returns the Node to go on with. Nothing to do takes a few milliseconds. */

@@ -17,9 +17,13 @@ function point(what) {
   if (!existsSync(file)) return;
   const [id = "", at = ""] = readFileSync(file, "utf8").split(" ");
   if (id !== armed) [armed, count] = [id, 0];
+  // Once for each arming: who comes back lives.
+  const died = join(folder, `${name}.${id}.died`);
+  if (existsSync(died)) return;
   count += 1;
   appendFileSync(join(folder, `${name}.points`), `${id} ${count} ${what} ${siteOf()}\n`);
   if (count !== Number(at)) return;
+  appendFileSync(died, "");
   process.kill(process.pid, "SIGKILL");
   // Nothing of this thread runs on until the signal arrives.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000);
