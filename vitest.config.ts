@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { SummaryReporter } from "./test/summary-reporter.ts";
 
-const EVERYWHERE = "test/loss/kill-everywhere.test.ts";
+const LONG = ["test/loss/kill-everywhere.test.ts", "test/loss/soak.test.ts"];
 
 export default defineConfig({
   test: {
@@ -20,7 +20,7 @@ export default defineConfig({
         // Some minutes of its own: npm run test:loss.
         test: {
           name: "loss",
-          include: [EVERYWHERE],
+          include: LONG,
           pool: "forks",
           testTimeout: 120_000,
           hookTimeout: 300_000,
@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/{native,store,e2e,attack,loss}/**/*.test.ts"],
-          exclude: [EVERYWHERE],
+          exclude: LONG,
           pool: "forks",
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
