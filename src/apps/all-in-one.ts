@@ -113,7 +113,10 @@ async function serve(
   processes: readonly SupervisedProcess[],
 ): Promise<void> {
   await postgres?.start();
-  for (const child of processes) await child.start();
+  const [control, ...edges] = processes;
+  await control?.start();
+  // Edges find each other when both are there: none has to wait for another.
+  await Promise.all(edges.map((edge) => edge.start()));
   const samples = config.samples ? await provideSamples(config.data, config.port) : null;
   process.stdout.write(welcome(config, samples));
 }
