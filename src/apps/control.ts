@@ -7,6 +7,7 @@ import { parseToolchainImports } from "#contract";
 import {
   endWithParent,
   EnvReader,
+  isApiKey,
   jsonLog,
   Metrics,
   Readiness,
@@ -36,7 +37,6 @@ import { untilStopped } from "./until-stopped.ts";
 
 const CLONE = fileURLToPath(new URL("../..", import.meta.url));
 const KEY_LOOK_MS = 250;
-const OPERATOR_KEY = /^csk_[A-Za-z0-9_-]{43}$/;
 const ORIGIN = "caisson.local/artifacts";
 const AUDIT_ORIGIN = "caisson.local/audit";
 const SWEEP_MS = 3_600_000;
@@ -189,7 +189,7 @@ function sweepRegularly(registry: RegistryParts, log: Log): Disposable {
 function followOperatorKey(path: string, registry: RegistryParts, log: Log): Disposable {
   const take = async () => {
     const key = (await readFile(path, "utf8")).trim();
-    if (!OPERATOR_KEY.test(key)) return log.error("operator.key.malformed", { path });
+    if (!isApiKey(key)) return log.error("operator.key.malformed", { path });
     await registry.audit.record({
       kind: "operator-key.set",
       by: "system",

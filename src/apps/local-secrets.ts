@@ -1,11 +1,11 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileDurably } from "#platform";
+import { newApiKey, writeFileDurably } from "#platform";
 import { writeEnrolment } from "#link";
 import type { ControlKeys } from "#registry";
 import { edgeKinds } from "#store";
 import type { EdgeKind } from "#store";
-import { newEdgeToken, newSecret } from "#tenants";
+import { newEdgeToken } from "#tenants";
 
 export interface LocalSecrets {
   readonly operatorKey: string;
@@ -25,7 +25,7 @@ export async function localSecrets(
   await mkdir(join(data, "edge"), { recursive: true, mode: 0o700 });
   const operatorKey =
     operatorKeyFile === null
-      ? await secretFile(join(data, "keys/operator.key"), () => newSecret())
+      ? await secretFile(join(data, "keys/operator.key"), newApiKey)
       : (await readFile(operatorKeyFile, "utf8")).trim();
   const pinned = { url, stateKey: keys.state.publicKey, trustRootKey: keys.trustRoot.publicKey };
   const edges: [EdgeKind, string][] = [];

@@ -1,6 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import type { BlockList } from "node:net";
+import { isApiKey, parseNet } from "#platform";
 import type { EnvReader } from "#platform";
 
 export const modes = ["development", "production"] as const;
@@ -21,7 +23,7 @@ export type Transport =
       readonly keyFile: string;
       readonly pair: TlsPair;
     }
-  | { readonly kind: "proxy"; readonly peers: BlockList };
+  | { readonly kind: "proxy"; readonly peers: readonly BlockList[] };
 
 /** How this Caisson is run; development has to be asked for by name, and `npm start` does. */
 export interface Mode {
@@ -50,7 +52,6 @@ const MIN_PASSPHRASE = 32;
 const MAX_SECRET_BYTES = 4_096;
 const MAX_PEM_BYTES = 262_144;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-const OPERATOR_KEY = /^csk_[A-Za-z0-9_-]{43}\n?$/;
 
 /** Every wrong setting and every wrong mix is told to the reader, which names them all at once. */
 export function readMode(reader: EnvReader, now: Date): Mode {
@@ -140,7 +141,7 @@ export function readPair(
   now: Date,
 ): TlsPair | string {
   try {
-    const [cert, key] = [readBounded(certFile, MAX_PEM_BYTES), readBounded(keyFile, MAX_PEM_BYTES)];
+    const [cert, key] = [readSmall(certFile, MAX_PEM_BYTES), readSmall(keyFile, MAX_PEM_BYTES)];
     const leaf = new X509Certificate(cert);
     if (!leaf.checkPrivateKey(createPrivateKey(key)))
       return `the key in ${keyFile} is not that of the certificate in ${certFile}`;
@@ -155,25 +156,19 @@ export function readPair(
 }
 
 /** Addresses and networks, comma-separated. */
-function readPeers(reader: EnvReader, text: string): BlockList {
-  const peers = new BlockList();
-  for (const item of text.split(",").map((part) => part.trim())) {
-    const [address = "", prefix, ...rest] = item.split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    const bits = prefix === undefined ? null : Number(prefix);
-    if (
-      isIP(address) === 0 ||
-      rest.length > 0 ||
-      (bits !== null && !(bits >= 1 && bits <= (family === "ipv4" ? 32 : 128)))
-    )
-      reader.refuse(
-        "CAISSON_TLS_PROXY",
-        `cannot read ${JSON.stringify(item.slice(0, 60))}: wanted the proxy's address, or network/prefix`,
-      );
-    else if (bits === null) peers.addAddress(address, family);
-    else peers.addSubnet(address, bits, family);
-  }
-  return peers;
+function readPeers(reader: EnvReader, text: string): readonly BlockList[] {
+  return text.split(",").flatMap((part) => {
+    const item = part.trim();
+    const family = isIP(item);
+    const net = parseNet(family === 0 ? item : `${item}/${family === 4 ? 32 : 128}`);
+    // A network of everybody names no proxy.
+    if (net !== null && !item.endsWith("/0")) return [net];
+    reader.refuse(
+      "CAISSON_TLS_PROXY",
+      `cannot read ${JSON.stringify(item.slice(0, 60))}: wanted the proxy's address, or network/prefix`,
+    );
+    return [];
+  });
 }
 
 function readPassphrase(reader: EnvReader): string | null {
@@ -190,7 +185,7 @@ function readPassphrase(reader: EnvReader): string | null {
 function readOperatorKey(reader: EnvReader, file: string): void {
   const setting = "CAISSON_OPERATOR_KEY_FILE";
   const text = readSecret(reader, setting, file);
-  if (text !== null && !OPERATOR_KEY.test(text))
+  if (text !== null && !isApiKey(text.trim()))
     reader.refuse(
       setting,
       `${file} holds no operator key: make one with caisson operator make-key ${file}`,
@@ -202,7 +197,7 @@ function readSecret(reader: EnvReader, setting: string, file: string): string | 
   try {
     if ((statSync(file).mode & 0o077) !== 0)
       reader.refuse(setting, `${file} is open to others: chmod 600 it`);
-    return readBounded(file, MAX_SECRET_BYTES);
+    return readSmall(file, MAX_SECRET_BYTES);
   } catch (error) {
     reader.refuse(
       setting,
@@ -212,7 +207,7 @@ function readSecret(reader: EnvReader, setting: string, file: string): string | 
   }
 }
 
-function readBounded(file: string, maxBytes: number): string {
+function readSmall(file: string, maxBytes: number): string {
   const { size } = statSync(file);
   if (size > maxBytes) throw new Error(`${file} has more than ${maxBytes} bytes`);
   return readFileSync(file, "utf8");

@@ -25,11 +25,12 @@ export function publicServer(
 }
 
 /** Whoever is neither the proxy nor on this machine gets no answer. */
-function onlyFrom(server: Server, peers: BlockList): void {
+function onlyFrom(server: Server, peers: readonly BlockList[]): void {
   server.on("connection", (socket: Socket) => {
     const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     const local = address === "127.0.0.1" || address === "::1";
-    if (!local && !peers.check(address, isIPv6(address) ? "ipv6" : "ipv4")) socket.destroy();
+    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    if (!local && !peers.some((peer) => peer.check(address, family))) socket.destroy();
   });
 }
 

@@ -1,11 +1,8 @@
 import { createSigner, newPrivateKey, releaseKnownAnswer } from "#trust";
-import { selfCheckReport } from "#contract";
+import { SELF_CHECK_EVERY_MS, selfCheckReport } from "#contract";
 import type { SelfCheck } from "#contract";
 import type { Log } from "#platform";
 import type { ControlLine } from "#link";
-
-/** Control takes a report for gone after three of these. */
-export const LOOK_EVERY_MS = 10_000;
 
 /** Looks at this process over and over, and tells control; what cannot be told now is told by the next look. */
 export function reportSelfChecks(
@@ -21,7 +18,7 @@ export function reportSelfChecks(
   };
   tell();
   line.onChange(tell);
-  const timer = setInterval(tell, LOOK_EVERY_MS);
+  const timer = setInterval(tell, SELF_CHECK_EVERY_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 

@@ -1,6 +1,7 @@
 import { readFile, readlink } from "node:fs/promises";
 import type { SelfCheck, SelfCheckId } from "#contract";
 import type { SandboxProcess } from "#runner";
+import { checkOf } from "./report-self-checks.ts";
 
 /** Bits that the sandbox reports after its lockdown (`SandboxProcess.lockdown`). */
 const REPORTED: readonly (readonly [SelfCheckId, bit: number])[] = [
@@ -20,15 +21,11 @@ export async function sandboxChecks(sandbox: SandboxProcess | null): Promise<Sel
   if (sandbox === null) return [];
   const status = await readFile(`/proc/${sandbox.pid}/status`, "utf8").catch(() => "");
   return [
-    ...REPORTED.map(([id, bit]) => layer(id, reportedFault(id, sandbox.lockdown, bit, status))),
-    layer("sandbox.own-user", userFault(status)),
+    ...REPORTED.map(([id, bit]) => checkOf(id, reportedFault(id, sandbox.lockdown, bit, status))),
+    checkOf("sandbox.own-user", userFault(status)),
     await networkLayer(sandbox.pid),
-    layer("sandbox.memory-group", await memoryFault(sandbox.pid)),
+    checkOf("sandbox.memory-group", await memoryFault(sandbox.pid)),
   ];
-}
-
-function layer(id: SelfCheckId, fault: string | null): SelfCheck {
-  return { id, state: fault === null ? "on" : "off", detail: fault ?? "" };
 }
 
 function reportedFault(id: SelfCheckId, bits: number, bit: number, status: string): string | null {
@@ -47,7 +44,7 @@ async function networkLayer(pid: number): Promise<SelfCheck> {
   const id = "sandbox.own-network";
   try {
     const [own, its] = [await readlink("/proc/self/ns/net"), await readlink(`/proc/${pid}/ns/net`)];
-    return layer(id, own === its ? "it shares the runner's network namespace" : null);
+    return checkOf(id, own === its ? "it shares the runner's network namespace" : null);
   } catch {
     return { id, state: "not-available", detail: "the kernel shows it to root alone" };
   }

@@ -2,9 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { call, operations } from "#contract";
-import { writeFileDurably } from "#platform";
+import { newApiKey, writeFileDurably } from "#platform";
 import { keyActions } from "#policy";
-import { randomBytes } from "node:crypto";
 import { CliError } from "./cli-error.ts";
 import { print, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";
@@ -41,7 +40,7 @@ export function operatorCommands(program: Command): void {
     .description("write a key to a new 0600 file, for CAISSON_OPERATOR_KEY_FILE of production mode")
     .option("--json", "print JSON")
     .action(async (file: string, options: OutputOptions) => {
-      await writeFile(file, newOperatorKey(), { mode: 0o600, flag: "wx" }).catch(
+      await writeFile(file, `${newApiKey()}\n`, { mode: 0o600, flag: "wx" }).catch(
         (cause: unknown) => {
           throw new CliError(
             "file.unwritable",
@@ -61,15 +60,11 @@ export function operatorCommands(program: Command): void {
     .action(async (options: OutputOptions) => {
       const file = join(localData(), "keys/operator.key");
       await readFile(file); // only a data folder that control has made is reset
-      await writeFileDurably(file, newOperatorKey());
+      await writeFileDurably(file, `${newApiKey()}\n`);
       print(options, { keyFile: file }, () => [
         `wrote a new operator key to ${file}; the old one is refused as soon as control has read it`,
       ]);
     });
-}
-
-function newOperatorKey(): string {
-  return `csk_${randomBytes(32).toString("base64url")}\n`;
 }
 
 function tenantAdmin(program: Command): void {

@@ -163,48 +163,41 @@ async function untilBuilt(api: ApiAddress, tenant: string, extension: string) {
 }
 
 /** A call's record comes a moment after its answer; what is not there then is not there. */
-async function untilRecorded(api: ApiAddress, tenant: string, request: string): Promise<void> {
-  for (let waited = 0; waited < RECORD_MS; waited += RECORD_LOOK_MS) {
+async function recordedCall(api: ApiAddress, tenant: string, request: string) {
+  for (const end = Date.now() + RECORD_MS; ;) {
     try {
-      await call(api, operations.executionShow, { params: { tenant, request } });
-      return;
+      return await call(api, operations.executionShow, { params: { tenant, request } });
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== "execution.unknown") throw error;
+      const late = Date.now() > end;
+      if (late || !(error instanceof ApiError) || error.code !== "execution.unknown") throw error;
       await new Promise((resolve) => setTimeout(resolve, RECORD_LOOK_MS));
     }
   }
 }
 
 async function writeEvidence(
-  api: ApiAddress,
-  id: string,
-  file: string,
-  { tenant }: TenantOptions,
+  file: string | undefined,
+  read: () => Promise<{ readonly evidence: string }>,
 ): Promise<void> {
-  const { evidence } = id.startsWith("sha256:")
-    ? await call(api, operations.verdictEvidence, { params: { id } })
-    : await call(api, operations.executionEvidence, {
-        params: { tenant: await tenantOf(api, tenant), request: id },
-      });
-  await writeFileDurably(file, evidence);
+  if (file === undefined) return;
+  await writeFileDurably(file, (await read()).evidence);
   progress(`wrote ${file}: caisson verify ${file} --pins <pins> judges it again`);
 }
 
 async function explain(id: string, options: TenantOptions & { evidence?: string }): Promise<void> {
   const api = await address();
-  const tenant = id.startsWith("sha256:") ? null : await tenantOf(api, options.tenant);
-  if (tenant !== null) await untilRecorded(api, tenant, id);
-  if (options.evidence !== undefined) await writeEvidence(api, id, options.evidence, options);
   if (id.startsWith("sha256:")) {
-    const verdict = await call(api, operations.verdictShow, { params: { id } });
+    const params = { id };
+    const verdict = await call(api, operations.verdictShow, { params });
+    await writeEvidence(options.evidence, () => call(api, operations.verdictEvidence, { params }));
     return print(options, verdict, () => [
       `${verdict.door} ${verdict.outcome} ${verdict.subject} at ${verdict.at}`,
       ...reasonTree(verdict.reasons),
     ]);
   }
-  const found = await call(api, operations.executionShow, {
-    params: { tenant: await tenantOf(api, options.tenant), request: id },
-  });
+  const params = { tenant: await tenantOf(api, options.tenant), request: id };
+  const found = await recordedCall(api, params.tenant, id);
+  await writeEvidence(options.evidence, () => call(api, operations.executionEvidence, { params }));
   print(options, found, () => {
     const { execution, install: verdict, logs } = found;
     return [

@@ -37,13 +37,13 @@ import type {
   SnapshotInstall,
 } from "#contract";
 import { judgeConfig } from "#policy";
-import { newId, readBounded, systemClock } from "#platform";
+import { newApiKey, newId, readBounded, systemClock } from "#platform";
 import { writeEnrolment } from "#link";
 import { join } from "node:path";
 import { LocalKv } from "./local-kv.ts";
 import { KitError } from "./kit-error.ts";
 import { LocalPublisher, newKey } from "./local-publisher.ts";
-import { keyHash, newApiKey } from "./local-key.ts";
+import { keyHash } from "./local-key.ts";
 import type { Packed } from "./pack.ts";
 import type { SignedArtifact } from "./sign.ts";
 

@@ -1,9 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
-
-/** 256 random bits, in the form of every API key. */
-export function newApiKey(): string {
-  return `csk_${randomBytes(32).toString("base64url")}`;
-}
+import { createHash } from "node:crypto";
 
 /** What a gateway holds of a key. */
 export function keyHash(key: string): string {

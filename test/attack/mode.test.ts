@@ -1,6 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { runCli } from "../e2e/run-cli.ts";
@@ -146,6 +147,42 @@ test("production answers over TLS and not in plain; the command line trusts its 
     CAISSON_PROFILE: join(prepared.folder, "profile.json"),
   });
   expect((posture.json as { mode: string }).mode).toBe("production");
+});
+
+/** Serial number of the certificate that the gateway shows. */
+function shownBy(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "localhost", rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.serialNumber ?? "");
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });
+}
+
+test("a renewed certificate and a new operator key are taken from their files without a restart", async () => {
+  await using prepared = await prepare();
+  await using run = start(prepared.settings);
+  expect(await run.outcome).toBe("started");
+  const { settings, port, cert } = prepared;
+  const before = [await shownBy(port), await shownBy(port + 1)];
+  const renewed = newKey();
+  await writeFile(settings["CAISSON_TLS_KEY"] ?? "", pemOf(renewed));
+  await writeFile(cert, certificate(renewed));
+  await until("both to show the new certificate", async () => {
+    const now = [await shownBy(port), await shownBy(port + 1)];
+    return now.some((serial, i) => serial === before[i]) ? null : true;
+  });
+  const key = `csk_${"N".repeat(43)}`;
+  await writeFile(settings["CAISSON_OPERATOR_KEY_FILE"] ?? "", `${key}\n`);
+  const env = {
+    CAISSON_URL: `https://localhost:${port}`,
+    CAISSON_CA: cert,
+    CAISSON_KEY_FILE: settings["CAISSON_OPERATOR_KEY_FILE"] ?? "",
+  };
+  await until("the new key to open control", async () =>
+    (await runCli(["tenant", "list"], env)).exit === 0 ? true : null,
+  );
 });
 
 const PROXY = {

@@ -1,4 +1,5 @@
 //! A call from OPEN to RESULT: admission, queue, run, answer. Exactly one RESULT ends each.
+//! One file over the usual length: it is one state machine, and every way out of a state has to be seen beside the others.
 
 use std::cell::Cell;
 use std::rc::Rc;

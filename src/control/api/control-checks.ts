@@ -1,11 +1,9 @@
 import type { SelfCheck } from "#contract";
+import { UNKNOWN_API_KEY } from "#platform";
 import type { RegistryParts } from "#registry";
 import { rowSecurityHole } from "#store";
 import { principalOf } from "#tenants";
 import type { FenceLines } from "./fence-lines.ts";
-
-/** Of the right form; nobody was given it. */
-const UNKNOWN_KEY = `csk_${"A".repeat(43)}`;
 
 /** What control finds in itself where it answers requests. */
 export async function controlChecks(
@@ -14,7 +12,7 @@ export async function controlChecks(
 ): Promise<SelfCheck[]> {
   return [
     await checked("api.known-answer", async () =>
-      (await principalOf(store, UNKNOWN_KEY)) === null ? null : "an unknown key is taken",
+      (await principalOf(store, UNKNOWN_API_KEY)) === null ? null : "an unknown key is taken",
     ),
     await checked("store.row-security", () => rowSecurityHole(store)),
     await checked("fence.acknowledged", async () => {

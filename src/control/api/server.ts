@@ -2,6 +2,7 @@ import type { RequestListener, Server, ServerOptions } from "node:http";
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import { KvCalls } from "#kv";
+import { SELF_CHECK_EVERY_MS } from "#contract";
 import { newId } from "#platform";
 import { problemOf } from "./api-error.ts";
 import type { ControlParts, RouteParts } from "./control-parts.ts";
@@ -35,7 +36,6 @@ export interface Listening {
 const HEADERS_BYTES = 16 * 1_024;
 const CLOSE_GRACE_MS = 10_000;
 const CLOSE_LOOK_MS = 50;
-const LOOK_EVERY_MS = 10_000;
 
 /** Control's one HTTP server: management API, registry, line to the edges, log files. */
 export async function startControlApi(
@@ -110,7 +110,7 @@ function lookRegularly({
     look().catch((error: unknown) => log.error("self-checks.failed", { reason: String(error) }));
   };
   tell();
-  return setInterval(tell, LOOK_EVERY_MS);
+  return setInterval(tell, SELF_CHECK_EVERY_MS);
 }
 
 /** What is being answered is answered; what takes longer than the grace is cut. */

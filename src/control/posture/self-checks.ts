@@ -1,9 +1,9 @@
-import { idsOf } from "#contract";
+import { idsOf, SELF_CHECK_EVERY_MS } from "#contract";
 import type { ProcessName, SelfCheck, SelfCheckId, SelfCheckState } from "#contract";
 import type { Clock } from "#platform";
 
 /** A report that is older says nothing any more: whoever made it may be gone. */
-const REPORT_VALID_MS = 30_000;
+const REPORT_VALID_MS = 3 * SELF_CHECK_EVERY_MS;
 const REPORTERS: readonly ProcessName[] = ["control", "gateway", "runner", "broker"];
 
 /** What a check of one process came to. */

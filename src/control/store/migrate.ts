@@ -19,6 +19,7 @@ export async function migrate(owner: DatabaseAddress): Promise<void> {
   const client = new pg.Client(clientConfig(owner));
   await client.connect();
   try {
+    await client.query("set lock_timeout = '30s'");
     await client.query("select pg_advisory_lock($1)", [LOCK_KEY]);
     await client.query(
       "create table if not exists migration (number integer primary key, name text not null, applied_at timestamptz not null default now())",

@@ -37,7 +37,6 @@ export function openStore(address: DatabaseAddress): Store {
   const pool = new pg.Pool({
     ...clientConfig(address),
     max: POOL_SIZE,
-    connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
   });
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
@@ -64,8 +63,11 @@ export function openStore(address: DatabaseAddress): Store {
 }
 
 export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
-  if ("url" in address) return { connectionString: address.url };
+  // Whoever connects while the database comes back gets an error, and asks again: nothing waits for ever.
+  const bounded = { connectionTimeoutMillis: CONNECT_MS };
+  if ("url" in address) return { ...bounded, connectionString: address.url };
   return {
+    ...bounded,
     host: address.socketFolder,
     port: address.port,
     user: address.user,

@@ -18,7 +18,7 @@ export interface ApiKeyRecord {
 }
 
 /** 256 random bits, shown once; only the SHA-256 is stored. */
-export function newSecret(prefix: typeof PREFIX | typeof EDGE_PREFIX = PREFIX): string {
+function newSecret(prefix: typeof PREFIX | typeof EDGE_PREFIX = PREFIX): string {
   return prefix + randomBytes(32).toString("base64url");
 }
 

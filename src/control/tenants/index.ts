@@ -5,7 +5,6 @@ export {
   listApiKeys,
   listEdges,
   newEdgeToken,
-  newSecret,
   parseTenantId,
   principalOf,
   revokeApiKey,

@@ -4,6 +4,7 @@ export type { SelfCheck, SelfCheckDefinition, SelfCheckId, SelfCheckState } from
 export {
   idsOf,
   parseSelfCheckReport,
+  SELF_CHECK_EVERY_MS,
   selfCheckReport,
   selfCheckStates,
   selfCheckTable,

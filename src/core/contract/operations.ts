@@ -4,6 +4,7 @@ import type { ErrorCode } from "./errors.ts";
 import { fenceScopes } from "./fence.ts";
 import type { FenceScope } from "./fence.ts";
 import type { Operation } from "./operation.ts";
+import { PostureView } from "./posture-view.ts";
 
 const closed = <T extends TProperties>(properties: T) =>
   Type.Object(properties, { additionalProperties: false });
@@ -168,41 +169,7 @@ export const operations = {
   }),
   postureShow: operation("posture.show", "GET /v1/posture", {
     action: null,
-    reply: closed({
-      mode: Type.String(),
-      at: Type.String(),
-      source: Type.String(),
-      tests: Type.Union([Type.String(), Type.Null()]),
-      teeth: Type.Union([Type.String(), Type.Null()]),
-      lines: Type.Array(
-        closed({
-          id: Type.String(),
-          door: Type.String(),
-          sentence: Type.String(),
-          notClaimed: Type.String(),
-          verifiedIn: Type.Array(Type.String()),
-          confirmed: Type.Union([Type.String(), Type.Null()]),
-          label: Type.String(),
-          why: Type.Array(Type.String()),
-        }),
-      ),
-      checks: Type.Array(
-        closed({
-          id: Type.String(),
-          process: Type.String(),
-          state: Type.Union([
-            Type.Literal("on"),
-            Type.Literal("off"),
-            Type.Literal("not-available"),
-          ]),
-          need: Type.Union([Type.Literal("required"), Type.Literal("more")]),
-          meaning: Type.String(),
-          detail: Type.String(),
-          remedy: Type.String(),
-          at: Type.Union([Type.String(), Type.Null()]),
-        }),
-      ),
-    }),
+    reply: PostureView,
   }),
   whoami: operation("whoami", "GET /v1/whoami", {
     action: "self:read",

@@ -1,6 +1,9 @@
 import { ObjectReader, parseStrictJson } from "#trust";
 import type { ProcessName } from "./metrics.ts";
 
+/** How often each process looks at itself and says so; after three times of silence it counts as gone. */
+export const SELF_CHECK_EVERY_MS = 10_000;
+
 /** on: it holds in the process that says so; off: it does not; not-available: this machine cannot have it or show it. */
 export const selfCheckStates = ["on", "off", "not-available"] as const;
 export type SelfCheckState = (typeof selfCheckStates)[number];

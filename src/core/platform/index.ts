@@ -1,3 +1,5 @@
+export { isApiKey, newApiKey, UNKNOWN_API_KEY } from "./api-key.ts";
+export { parseNet } from "./parse-net.ts";
 export type { Clock } from "./clock.ts";
 export { fixedClock, systemClock } from "./clock.ts";
 export { ConfigError, EnvReader } from "./env-reader.ts";

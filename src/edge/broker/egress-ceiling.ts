@@ -1,5 +1,6 @@
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import type { BlockList } from "node:net";
 import { parseOrigin } from "#contract";
+import { parseNet } from "#platform";
 import type { EnvReader } from "#platform";
 
 /** One origin that the operator lets extensions reach at all. */
@@ -38,15 +39,4 @@ function parseEntry(item: string): CeilingEntry | null {
   if (net === undefined) return { origin, privateNet: null };
   const privateNet = parseNet(net);
   return privateNet === null ? null : { origin, privateNet };
-}
-
-function parseNet(text: string): BlockList | null {
-  const [address = "", prefixText = "", ...more] = text.split("/");
-  const family = isIPv4(address) ? "ipv4" : isIPv6(address) ? "ipv6" : null;
-  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1;
-  if (family === null || more.length > 0 || prefix < 0 || prefix > (family === "ipv4" ? 32 : 128))
-    return null;
-  const list = new BlockList();
-  list.addSubnet(address, prefix, family);
-  return list;
 }

@@ -10,7 +10,7 @@ import { errors, limits } from "#contract";
 import type { ErrorCode, ExecutionRecord } from "./gateway-types.ts";
 import type { FenceEntry } from "#contract";
 import type { Served, Written } from "#link";
-import { idText, newId, newIdBytes } from "#platform";
+import { idText, newId, newIdBytes, UNKNOWN_API_KEY } from "#platform";
 import type { Refused, RefusedRequest } from "./call-log.ts";
 import { ExtensionCall } from "./extension-call.ts";
 import { headersTooLarge, requestHead } from "./headers.ts";
@@ -37,8 +37,6 @@ export interface GatewayParts {
   readonly onRefused: (refused: RefusedRequest) => void;
 }
 
-/** Of the right form; its preimage was never drawn. */
-const UNKNOWN_KEY = `csk_${"A".repeat(43)}`;
 /** Node answers 431 above this by itself; ours is counted below and answered with 413. */
 const NODE_HEADER_BYTES = 64 * 1_024;
 const HEADERS_MS = 10_000;
@@ -131,7 +129,7 @@ export class GatewayServer {
   knownAnswer(): string | null {
     const routes = this.#newestRoutes();
     if (routes === null) return "no snapshot that may be served";
-    if (routes.keys.find(`Bearer ${UNKNOWN_KEY}`) !== null) return "an unknown key is taken";
+    if (routes.keys.find(`Bearer ${UNKNOWN_API_KEY}`) !== null) return "an unknown key is taken";
     return parseTarget("/api/ext/a.b/%2e%2e/c") === "malformed" ? null : "a path climbs";
   }
 

@@ -20,7 +20,7 @@ export interface Spool<Entry> extends AsyncDisposable {
   readonly open: boolean;
   /** Segments that wait for control. */
   readonly waiting: number;
-  /** False: too much is held up, and this entry is lost. */
+  /** False: the entry is not taken. Of one that somebody waits for only where too much is held up already. */
   append(entry: Entry, written?: Written): boolean;
 }
 
@@ -89,7 +89,8 @@ class FileSpool<Entry> implements Spool<Entry> {
   }
 
   append(entry: Entry, written?: Written): boolean {
-    // What a full disk holds up is kept: the caller has answered already, and asks `open` before the next call.
+    // Of a call that began while the spool was open; whoever waits for nothing is refused as soon as it is not.
+    if (!this.open && written === undefined) return false;
     if (this.#unwritten.length >= MAX_UNWRITTEN) return false;
     this.#unwritten.push(entry);
     if (written !== undefined) this.#waiters.push(written);
