@@ -15,6 +15,7 @@ export type DomainName =
   | "trust"
   | "policy"
   | "contract"
+  | "http-api"
   | "platform"
   | "store"
   | "log"
@@ -39,7 +40,14 @@ const core = ["trust", "policy", "contract", "platform"] as const;
 export const domains: Readonly<Record<DomainName, Domain>> = {
   trust: { folder: "src/core/trust", floor: 0, sees: [], packages: ["canonicalize"] }, // RFC 8785, no dependencies
   policy: { folder: "src/core/policy", floor: 1, sees: ["trust"], packages: [] },
-  contract: { folder: "src/core/contract", floor: 1, sees: ["trust"], packages: ["typebox"] }, // schemas are JSON Schema
+  contract: { folder: "src/core/contract", floor: 1, sees: ["trust"], packages: [] },
+  // Apart from the contract, because the edges do not speak it: they start without its schemas.
+  "http-api": {
+    folder: "src/core/http-api",
+    floor: 2,
+    sees: ["trust", "contract"],
+    packages: ["typebox"], // schemas are JSON Schema
+  },
   platform: {
     folder: "src/core/platform",
     floor: 2,
@@ -100,6 +108,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
     floor: 8,
     sees: [
       ...core,
+      "http-api",
       "store",
       "log",
       "audit",
@@ -119,15 +128,16 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   kit: {
     folder: "src/kit",
     floor: 8,
-    sees: [...core, "link"],
+    sees: [...core, "http-api", "link"],
     packages: ["esbuild", "componentize-qjs", "@bytecodealliance/jco-transpile"], // bundle and strip types; JavaScript to component; WIT and WAT tools
   },
-  cli: { folder: "src/cli", floor: 9, sees: [...core, "kit"], packages: ["commander"] },
+  cli: { folder: "src/cli", floor: 9, sees: [...core, "http-api", "kit"], packages: ["commander"] },
   apps: {
     folder: "src/apps",
     floor: 10,
     sees: [
       ...core,
+      "http-api",
       "store",
       "log",
       "audit",

@@ -7,3 +7,6 @@ export interface NativePaths {
 
 /** The two executables; built where nothing fits. Throws an Error whose message names the way out. */
 export function nativePaths(): NativePaths;
+
+/** The same without building; null where nothing fits. */
+export function findNative(): NativePaths | null;

@@ -8,12 +8,14 @@ import { EnvReader, jsonLog, Metrics, Readiness, runtimeFolder, startOperations 
 import type { Log } from "#platform";
 import { openDataFolder, StartError } from "./data-folder.ts";
 import { lockData } from "./data-lock.ts";
+import { findNative } from "../../scripts/native.mjs";
 import { readBrokerSettings } from "./broker-settings.ts";
 import { readControlSettings } from "./control-settings.ts";
 import { readGatewaySettings } from "./gateway-settings.ts";
 import type { Mode } from "./mode.ts";
+import { localEdgeUrl } from "./edge-door.ts";
+import { keptEnrolments } from "./kept-enrolments.ts";
 import { edgeDoorPort, operationsPort, operationsPorts } from "./operations.ts";
-import { provideSamples } from "./samples.ts";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -112,13 +114,39 @@ async function serve(
   postgres: SupervisedPostgres | null,
   processes: readonly SupervisedProcess[],
 ): Promise<void> {
-  await postgres?.start();
   const [control, ...edges] = processes;
-  await control?.start();
-  // Edges find each other when both are there: none has to wait for another.
-  await Promise.all(edges.map((edge) => edge.start()));
+  if (control === undefined) return;
+  await startAll(config, postgres, control, edges);
+  // Loaded only now: extensions answer before.
+  const { provideSamples } = await import("./samples.ts");
   const samples = config.samples ? await provideSamples(config.data, config.port) : null;
   process.stdout.write(welcome(config, samples));
+}
+
+/** Edges that know this control from a former start do not wait for it; nor does any edge wait for another. */
+async function startAll(
+  { data, mode, port }: StartConfig,
+  postgres: SupervisedPostgres | null,
+  control: SupervisedProcess,
+  edges: readonly SupervisedProcess[],
+): Promise<void> {
+  const kept = () =>
+    keptEnrolments(
+      data,
+      localEdgeUrl(mode, port),
+      edges.map(({ name }) => name),
+    );
+  const before = await kept();
+  const startEdges = () => Promise.all(edges.map((edge) => edge.start()));
+  const early = before === null ? null : startEdges();
+  early?.catch(() => {}); // awaited below
+  await postgres?.start();
+  await control.start();
+  await early;
+  if (before === (await kept()) && early !== null) return;
+  // Control has other keys than before: an edge reads its enrolment once.
+  await Promise.all(edges.map((edge) => edge.stop()));
+  await startEdges();
 }
 
 function processesOf(
@@ -147,6 +175,7 @@ function processesOf(
 }
 
 function buildNative(): void {
+  if (findNative() !== null) return;
   const result = spawnSync(process.execPath, [join(CLONE, "scripts/native.mjs"), "build"], {
     stdio: "inherit",
   });

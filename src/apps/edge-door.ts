@@ -10,13 +10,18 @@ export function publicUrl({ transport, publicHost }: Mode, port: number): string
   return `${transport.kind === "tls" ? "https" : "http"}://${publicHost}:${port}`;
 }
 
-/** Where the edges of this machine reach control: past TLS and proxy, on loopback. */
+/** Where the edges of this machine reach a control that listens on `port`: past TLS and proxy, on loopback. */
+export function localEdgeUrl({ transport }: Mode, port: number): string {
+  return `http://127.0.0.1:${transport.kind === "plain" ? port : edgeDoorPort(port)}`;
+}
+
+/** Opens that place; in development mode control itself is it. */
 export async function openEdgeDoor(
   mode: Mode,
   api: ControlApi,
 ): Promise<AsyncDisposable & { readonly url: string }> {
   if (mode.transport.kind === "plain")
-    return { url: `http://127.0.0.1:${api.port}`, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return { url: localEdgeUrl(mode, api.port), [Symbol.asyncDispose]: () => Promise.resolve() };
   const server = createServer(api.route);
   await new Promise<void>((resolve, reject) =>
     server.once("error", reject).listen(edgeDoorPort(api.port), "127.0.0.1", resolve),

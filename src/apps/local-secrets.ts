@@ -1,11 +1,12 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { newApiKey, writeFileDurably } from "#platform";
+import { newApiKey } from "#platform";
 import { writeEnrolment } from "#link";
 import type { ControlKeys } from "#registry";
 import { edgeKinds } from "#store";
 import type { EdgeKind } from "#store";
 import { newEdgeToken } from "#tenants";
+import { secretFile } from "./secret-file.ts";
 
 export interface LocalSecrets {
   readonly operatorKey: string;
@@ -35,16 +36,4 @@ export async function localSecrets(
     edges.push([kind, edgeToken]);
   }
   return { operatorKey, edges };
-}
-
-/** The secret in the file; made by `make` where there is none. */
-export async function secretFile(path: string, make: () => string): Promise<string> {
-  const present = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
-  if (present !== null) return present.trim();
-  const secret = make();
-  await writeFileDurably(path, `${secret}\n`);
-  return secret;
 }

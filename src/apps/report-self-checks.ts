@@ -10,11 +10,16 @@ export function reportSelfChecks(
   look: () => Promise<readonly SelfCheck[]> | readonly SelfCheck[],
   log: Log,
 ): Disposable {
+  let told = true;
   const report = async () => {
     await line.post("/v1/edge/self-checks", selfCheckReport(await look()));
+    told = true;
   };
   const tell = () => {
-    report().catch((error: unknown) => log.warn("self-checks.untold", { reason: String(error) }));
+    report().catch((error: unknown) => {
+      if (told) log.warn("self-checks.untold", { reason: String(error) });
+      told = false;
+    });
   };
   tell();
   line.onChange(tell);

@@ -1,12 +1,12 @@
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ApiError, call, operations } from "#contract";
-import type { ApiAddress } from "#contract";
+import { ApiError, call, operations } from "#http-api";
+import type { ApiAddress } from "#http-api";
 import { keyActions } from "#policy";
 import { createPublisherKey, packFolder, pushArtifact, readPublisherKey, signPacked } from "#kit";
 import type { Signer } from "#trust";
-import { secretFile } from "./local-secrets.ts";
+import { secretFile } from "./secret-file.ts";
 
 const EXTENSIONS = fileURLToPath(new URL("../../extensions/", import.meta.url));
 const PUBLISHER = "demo";

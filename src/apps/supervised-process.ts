@@ -39,6 +39,7 @@ export class SupervisedProcess {
 
   /** Resolves with what the process said when it was ready. Throws StartError "child.failed" where it ended before. */
   async start(): Promise<unknown> {
+    this.#stopping = false;
     const child = this.#spawn();
     this.#ready = await readyMessage(child, this.name);
     return this.#ready;

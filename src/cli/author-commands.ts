@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { call, errors, operations } from "#contract";
+import { errors } from "#contract";
+import { call, operations } from "#http-api";
 import {
   createPublisherKey,
   createExtension,

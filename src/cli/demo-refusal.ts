@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { ApiError } from "#contract";
+import { ApiError } from "#http-api";
 import { assemble, attachBundle, packFolder, readPublisherKey, signPacked } from "#kit";
 import { digestOf } from "#trust";
 import { publish } from "./author-commands.ts";

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import { call, operations, parseExtensionId, parseVersion } from "#contract";
-import type { ApiAddress, FenceScope } from "#contract";
+import { parseExtensionId, parseVersion } from "#contract";
+import { call, operations } from "#http-api";
+import type { FenceScope } from "#contract";
+import type { ApiAddress } from "#http-api";
 import { CliError } from "./cli-error.ts";
 import { print, printable, table } from "./output.ts";
 import type { OutputOptions } from "./output.ts";

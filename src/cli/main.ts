@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
-import { ApiError, errors, isErrorCode } from "#contract";
+import { errors, isErrorCode } from "#contract";
+import { ApiError } from "#http-api";
 import { CodedError } from "#trust";
 import { authorCommands } from "./author-commands.ts";
 import { developCommands } from "./develop-commands.ts";

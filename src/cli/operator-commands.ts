@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { call, operations } from "#contract";
+import { call, operations } from "#http-api";
 import { newApiKey, writeFileDurably } from "#platform";
 import { keyActions } from "#policy";
 import { CliError } from "./cli-error.ts";

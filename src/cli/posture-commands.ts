@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { CodedError } from "#trust";
-import { call, operations } from "#contract";
-import type { ReplyOf } from "#contract";
+import { call, operations } from "#http-api";
+import type { ReplyOf } from "#http-api";
 import { machineChecks } from "./machine-checks.ts";
 import type { MachineCheck } from "./machine-checks.ts";
 import { print, printable, table } from "./output.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { ApiError, call, operations } from "#contract";
-import type { ApiAddress } from "#contract";
+import { ApiError, call, operations } from "#http-api";
+import type { ApiAddress } from "#http-api";
 import { writeFileDurably } from "#platform";
 import { configOf, withConfig } from "./config-option.ts";
 import type { ConfigOptions } from "./config-option.ts";

@@ -1,5 +1,5 @@
 import { MANIFEST_MEDIA_TYPE } from "#contract";
-import type { ApiAddress } from "#contract";
+import type { ApiAddress } from "#http-api";
 import { KitError } from "./kit-error.ts";
 import type { Packed } from "./pack.ts";
 import type { SignedArtifact } from "./sign.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { Caisson, Tenant } from "../e2e/caisson.ts";
 import { installSource, publishSource } from "../e2e/serve-source.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { loadGranted } from "./held-control.ts";
 import { startFakeDns } from "../e2e/fake-dns.ts";

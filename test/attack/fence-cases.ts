@@ -1,5 +1,7 @@
-import { call, FENCE_ALL, fenceScopes, operations } from "../../src/core/contract/index.ts";
-import type { ApiAddress, FenceScope } from "../../src/core/contract/index.ts";
+import { FENCE_ALL, fenceScopes } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
+import type { FenceScope } from "../../src/core/contract/index.ts";
+import type { ApiAddress } from "../../src/core/http-api/index.ts";
 import type { Signer } from "../../src/core/trust/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
 import { pack } from "../e2e/caisson.ts";

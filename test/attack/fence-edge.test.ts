@@ -1,15 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  ApiError,
-  call,
-  Fence,
-  openSnapshot,
-  operations,
-  sealFence,
-  sealSnapshot,
-} from "../../src/core/contract/index.ts";
+import { Fence, openSnapshot, sealFence, sealSnapshot } from "../../src/core/contract/index.ts";
+import { ApiError, call, operations } from "../../src/core/http-api/index.ts";
 import type { Snapshot } from "../../src/core/contract/index.ts";
 import { documentTimes } from "../../src/core/trust/index.ts";
 import type { Signer } from "../../src/core/trust/index.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { FenceScope } from "../../src/core/contract/index.ts";
 import { childrenOf } from "../e2e/children.ts";
 import type { Caisson } from "../e2e/caisson.ts";

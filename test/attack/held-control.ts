@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { grantHandle, openGrant, sealGrant } from "../../src/core/contract/index.ts";
 import type { Grant } from "../../src/core/contract/index.ts";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import {
   completeBundle,
   createSigner,

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import { digestOf } from "../../src/core/trust/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
 import { pack } from "../e2e/caisson.ts";

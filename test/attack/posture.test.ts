@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import { POSTURE_CSS } from "../../src/control/posture/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";

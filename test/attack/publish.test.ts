@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import { createSigner } from "../../src/core/trust/index.ts";
 import { attachBundle, pushArtifact } from "../../src/kit/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ApiError, call, operations } from "../../src/core/contract/index.ts";
-import type { ApiAddress, Operation } from "../../src/core/contract/index.ts";
+import { ApiError, call, operations } from "../../src/core/http-api/index.ts";
+import type { ApiAddress, Operation } from "../../src/core/http-api/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
 import { pack } from "../e2e/caisson.ts";
 import type { Caisson } from "../e2e/caisson.ts";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { cpus } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { until } from "../e2e/until.ts";
 import { LOAD_CORE } from "./contenders.ts";

@@ -1,8 +1,9 @@
 import { request } from "node:http";
 import { join } from "node:path";
 import pg from "pg";
-import { ApiError, call, operations, parseExtensionConfig } from "../../src/core/contract/index.ts";
-import type { ApiAddress } from "../../src/core/contract/index.ts";
+import { parseExtensionConfig } from "../../src/core/contract/index.ts";
+import { ApiError, call, operations } from "../../src/core/http-api/index.ts";
+import type { ApiAddress } from "../../src/core/http-api/index.ts";
 import { denialCodes } from "../../src/core/policy/index.ts";
 import type { Reason } from "../../src/core/policy/index.ts";
 import { assemble, pushArtifact, signPacked } from "../../src/kit/index.ts";

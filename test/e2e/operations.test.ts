@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, metricTable, operations } from "../../src/core/contract/index.ts";
+import { metricTable } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { MetricDefinition } from "../../src/core/contract/index.ts";
 import type { Caisson } from "./caisson.ts";
 import { childrenOf } from "./children.ts";

@@ -99,6 +99,11 @@ async function answer(started: Started): Promise<string> {
   }
 }
 
+/** How often a process said so. */
+function eventsOf(started: Started, event: string): number {
+  return started.output().split(`"event":"${event}"`).length - 1;
+}
+
 const HELLO = "200 Hello, you, from a proven extension.\n";
 
 function untilAnswers(started: Started): Promise<true> {
@@ -221,6 +226,35 @@ describe("npm start", () => {
     expect(await started.exit()).toBe(0);
     expect(started.output()).toContain("caisson: stopped");
     expect(all.filter(isRunning)).toEqual([]);
+  });
+
+  test("edges that know control from a former start begin beside it, and one with a spoilt enrolment begins again", async () => {
+    const path = join(started.data, "edge/gateway.json");
+    const former = readFileSync(path, "utf8");
+    writeFileSync(path, former.replace(/"edgeToken":"[^"]*"/, '"edgeToken":"not-the-one"'));
+    started = start(started.data, started.port);
+    await ready(started);
+    expect(readFileSync(path, "utf8")).toBe(former);
+    expect(await answer(started)).toBe(HELLO);
+    expect(eventsOf(started, "gateway.ready")).toBe(2);
+    expect(eventsOf(started, "control.ready")).toBe(1);
+    started.child.kill("SIGTERM");
+    await started.exit();
+    started = start(started.data, started.port);
+    await ready(started);
+    expect(await answer(started)).toBe(HELLO);
+    expect(eventsOf(started, "gateway.ready")).toBe(1);
+    started.child.kill("SIGTERM");
+    await started.exit();
+  });
+
+  test("a start on other ports shows no edge's token at the former ones", async () => {
+    const moved = start(started.data, await freePorts());
+    await ready(moved);
+    expect(await answer(moved)).toBe(HELLO);
+    expect(moved.output()).not.toContain("link.lost");
+    moved.child.kill("SIGTERM");
+    expect(await moved.exit()).toBe(0);
   });
 
   test("a data folder of another version is refused by name", async () => {

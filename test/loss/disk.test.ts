@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import { pack } from "../e2e/caisson.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { runCli } from "../e2e/run-cli.ts";

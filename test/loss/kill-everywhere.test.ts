@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import type { SignedArtifact } from "../../src/kit/index.ts";
 import { pack } from "../e2e/caisson.ts";
 import type { Caisson } from "../e2e/caisson.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { call, operations } from "../../src/core/contract/index.ts";
+import { call, operations } from "../../src/core/http-api/index.ts";
 import { pack } from "../e2e/caisson.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { childrenOf } from "../e2e/children.ts";

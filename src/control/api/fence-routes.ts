@@ -1,4 +1,5 @@
-import { FENCE_ALL, operations } from "#contract";
+import { FENCE_ALL } from "#contract";
+import { operations } from "#http-api";
 import type { FenceScope } from "#contract";
 import { blastRadius, FenceError } from "#fence";
 import type { Principal } from "#policy";

@@ -1,8 +1,9 @@
 import { digestOf } from "#trust";
 import type { AuditEvent } from "#audit";
 import type { FastifyInstance } from "fastify";
-import { evidenceText, operations } from "#contract";
-import type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "#contract";
+import { evidenceText } from "#contract";
+import { operations } from "#http-api";
+import type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "#http-api";
 import { findExecution, listLogLines } from "#executions";
 import type { Principal, Resource, Verdict } from "#policy";
 import { verdictId } from "#policy";

@@ -52,10 +52,6 @@ export type {
   VerdictEvidence,
 } from "./evidence.ts";
 export { evidenceText, MAX_EVIDENCE_BYTES, parseEvidence } from "./evidence.ts";
-export type { BodyOf, Operation, ParamsOf, QueryOf, ReplyOf } from "./operation.ts";
-export { operations } from "./operations.ts";
-export type { ApiAddress } from "./client.ts";
-export { ApiError, call } from "./client.ts";
 export type { BrokerCall } from "./broker-call.ts";
 export {
   BROKER_DEADLINE_HEADER,

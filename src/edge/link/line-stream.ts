@@ -18,15 +18,23 @@ export interface LineStream {
 
 /** Follows a stream of JSON lines until it is told to stop; a stream that ends or falls silent is opened again. */
 export async function followLines(stream: LineStream): Promise<void> {
+  // Told once for each reason, not at each attempt.
+  let lost = "";
+  const onConnected = () => {
+    if (lost !== "") stream.log.info("link.back", { path: stream.path });
+    lost = "";
+  };
   for (let attempt = 0; !stream.signal.aborted; attempt++) {
     try {
-      await readStream(stream, () => (attempt = 0));
+      await readStream(stream, () => {
+        attempt = 0;
+        onConnected();
+      });
     } catch (error) {
-      if (!stream.signal.aborted)
-        stream.log.warn("link.lost", {
-          path: stream.path,
-          reason: String((error as Error).cause ?? error),
-        });
+      const reason = String((error as Error).cause ?? error);
+      if (!stream.signal.aborted && reason !== lost)
+        stream.log.warn("link.lost", { path: stream.path, reason });
+      lost = reason;
     }
     await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 1_000, stream.signal);
   }

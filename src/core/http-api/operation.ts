@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "typebox";
-import type { ErrorCode } from "./errors.ts";
+import type { ErrorCode } from "#contract";
 
 /** One route of the management API: its schemas are closed, its errors listed; openapi.json is generated from all of them. */
 export interface Operation<

@@ -1,8 +1,7 @@
 import { Type } from "typebox";
 import type { TObject, TProperties, TSchema } from "typebox";
-import type { ErrorCode } from "./errors.ts";
-import { fenceScopes } from "./fence.ts";
-import type { FenceScope } from "./fence.ts";
+import { fenceScopes } from "#contract";
+import type { ErrorCode, FenceScope } from "#contract";
 import type { Operation } from "./operation.ts";
 import { PostureView } from "./posture-view.ts";
 
