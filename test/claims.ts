@@ -12,6 +12,7 @@ import { modeClaims } from "./claims/mode-claims.ts";
 import { postureClaims } from "./claims/posture-claims.ts";
 import { logClaims } from "./claims/log-claims.ts";
 import { metricsClaims } from "./claims/metrics-claims.ts";
+import { instanceClaims } from "./claims/instance-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
@@ -19,6 +20,7 @@ import type { Claim } from "./claims/claim.ts";
 /** Every security claim. A refusal that is not in this list counts as not built. */
 export const claims: readonly Claim[] = [
   ...publishClaims,
+  ...instanceClaims,
   ...installClaims,
   ...loadClaims,
   ...callClaims,

@@ -1,4 +1,6 @@
 // Put around every TypeScript handler: an exception that nobody catches is written to the log with the author's files and lines, then it ends the call.
+import { sample, SAMPLE_METHOD } from "caisson-kit:sample.js";
+
 const [MAX_FRAMES, MAX_MESSAGE, MAX_FRAME] = [16, 1_000, 200];
 const FRAME = /^\s*at (.*) \(componentize-qjs:user\.js:(\d+):(\d+)\)$/;
 
@@ -7,6 +9,7 @@ export function guarded(handler, write, lines) {
   if (typeof handler?.handle !== "function") throw new TypeError("src/index.ts must export `handler`, an object with a function `handle`");
   return {
     handle(request) {
+      if (request.method === SAMPLE_METHOD) return sample();
       try {
         const response = handler.handle(request);
         if (typeof response?.then === "function") throw new TypeError("handle returned a promise: it must return the response itself");

@@ -23,7 +23,7 @@ import { Fences } from "#fence";
 import { sweepKv } from "#kv";
 import { sweepLogs } from "#executions";
 import { PostureDesk, SelfChecks } from "#posture";
-import { BlobStore, openKeys, sweepPending, TrustRoots } from "#registry";
+import { BlobStore, openKeys, sweepPending, TrialDesk, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
 import { enrolEdge, setOperatorKey } from "#tenants";
@@ -149,6 +149,7 @@ async function openRegistry(
     auditLogKey: noteSigner(AUDIT_ORIGIN, keys.auditLog).verifierKey,
     events,
     fences: await Fences.open({ store, clock: systemClock }),
+    trials: new TrialDesk(),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),
   };
 }

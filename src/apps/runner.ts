@@ -2,8 +2,22 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex, uuidText } from "#trust";
-import { denialOf, failureBytes, Fence, parseToolchainImports } from "#contract";
-import type { CapabilityCall, LogFrame, LogLevel, LogRecord, MetricsFrame } from "#contract";
+import {
+  denialOf,
+  failureBytes,
+  Fence,
+  parseToolchainImports,
+  readTrialQuestion,
+  trialAnswerText,
+} from "#contract";
+import type {
+  CapabilityCall,
+  LogFrame,
+  LogLevel,
+  LogRecord,
+  MetricsFrame,
+  TrialQuestion,
+} from "#contract";
 import {
   dataFolder,
   endWithParent,
@@ -28,11 +42,13 @@ import {
   GuestMetrics,
   readFingerprint,
   SandboxProcess,
+  tryInstances,
 } from "#runner";
-import type { KeeperParts } from "#runner";
+import type { KeeperParts, TrialParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
 import { readOperationsPort } from "./operations.ts";
 import { checkOf, fenceInForce, reportSelfChecks, trustKnownAnswer } from "./report-self-checks.ts";
+import { askSample } from "./sample-call.ts";
 import { sandboxChecks } from "./sandbox-checks.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -107,6 +123,7 @@ async function main(): Promise<void> {
     log,
   });
   await host.start();
+  answerTrials(line, { ...keeper, sandbox: () => host.sandbox, ask: askSample }, log);
   metrics.show("caisson_grants_loaded", () => host.grants);
   metrics.show("caisson_guest_series", () => host.guestMetrics.series);
   metrics.append(() => host.guestMetrics.text());
@@ -134,6 +151,23 @@ async function main(): Promise<void> {
   await untilStopped();
   readiness.leave();
   await host.stop();
+}
+
+/** One at a time, as a build takes a core; the line's heartbeats do not wait for them. */
+function answerTrials(line: ControlLine, parts: TrialParts, log: Log): void {
+  let work = Promise.resolve();
+  const answer = async (question: TrialQuestion) => {
+    const found = await tryInstances(parts, question);
+    log.info("trial.ended", { contentHash: question.contentHash, failure: found.failure });
+    await line.post("/v1/edge/trials", trialAnswerText(question.id, found));
+  };
+  line.follow("/v1/edge/trials", async (kind, asked) => {
+    if (kind !== "trial") return;
+    const question = readTrialQuestion(asked);
+    work = work
+      .then(() => answer(question))
+      .catch((error: unknown) => log.error("trial.untold", { reason: String(error) }));
+  });
 }
 
 interface HostParts {

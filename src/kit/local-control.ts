@@ -92,6 +92,7 @@ export class LocalControl implements AsyncDisposable {
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
   readonly #fences = new Set<ServerResponse>();
+  readonly #trials = new Set<ServerResponse>();
   readonly #timers: NodeJS.Timeout[];
   readonly #kv = new LocalKv(systemClock);
   #epoch = Date.now();
@@ -208,6 +209,7 @@ export class LocalControl implements AsyncDisposable {
     try {
       if (path === "/v1/edge/stream") return this.#attach(response);
       if (path === "/v1/edge/fence") return this.#attachFence(response);
+      if (path === "/v1/edge/trials") return this.#attachTrials(response);
       if (request.method === "POST") {
         const body = await bodyOf(request);
         if (path === "/v1/edge/kv") return void response.end(this.#kv.answer(Buffer.from(body)));
@@ -236,6 +238,13 @@ export class LocalControl implements AsyncDisposable {
     response.on("close", () => this.#fences.delete(response));
     response.write(`${JSON.stringify({ kind: "line", id: newId("request") })}\n`);
     send(response, "fence", this.#fence());
+  }
+
+  /** Nothing is admitted here, so nothing is ever asked on it. */
+  #attachTrials(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    this.#trials.add(response);
+    response.on("close", () => this.#trials.delete(response));
   }
 
   #take(path: string, body: Uint8Array): void {
@@ -299,7 +308,7 @@ export class LocalControl implements AsyncDisposable {
   }
 
   #beat(): void {
-    for (const response of [...this.#streams, ...this.#fences])
+    for (const response of [...this.#streams, ...this.#fences, ...this.#trials])
       response.write(`${JSON.stringify({ kind: "heartbeat" })}\n`);
   }
 

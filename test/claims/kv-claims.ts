@@ -60,8 +60,8 @@ export const kvClaims: readonly Claim[] = [
     tooth: [
       edit(
         "src/core/policy/authorize.ts",
-        'principal.actions.includes("broker") && brokerActions',
-        "brokerActions",
+        'const edgeActions = ["edge:link", "artifact:read"]',
+        'const edgeActions = ["edge:link", "artifact:read", "kv:use"]',
       ),
     ],
   },

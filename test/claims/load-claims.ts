@@ -15,7 +15,7 @@ import {
   windowTooth,
 } from "./core-teeth.ts";
 
-const DOOR = "src/edge/runner/load-door.ts";
+const FILES = "src/edge/runner/measure-files.ts";
 const BUILDS = "src/edge/runner/build-store.ts";
 const DISK = "someone who can write the runner's cache, or answers for control";
 const BUILD_DISK = "someone who can write the runner's build store, without its MAC key";
@@ -39,7 +39,7 @@ export const loadClaims: readonly Claim[] = [
     attacker: DISK,
     tooth: [
       edit(
-        DOOR,
+        FILES,
         "if (!isBlob(bytes.files.get(layer.path) ?? new Uint8Array(), layer))",
         "if (bytes.files.get(layer.path) === undefined)",
       ),
@@ -50,7 +50,7 @@ export const loadClaims: readonly Claim[] = [
     id: "LOAD-CONFIG",
     sentence: "A config that differs in one byte from the admitted one is not used.",
     attacker: DISK,
-    tooth: [edit(DOOR, "if (!isBlob(bytes.config, manifest.config))", "if (bytes === null)")],
+    tooth: [edit(FILES, "if (!isBlob(bytes.config, manifest.config))", "if (bytes === null)")],
   },
   {
     ...common,

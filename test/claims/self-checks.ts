@@ -5,6 +5,7 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
   PUBLISH: ["trust.known-answer", "store.row-security"],
   INSTALL: ["trust.known-answer", "store.row-security"],
   LOAD: ["trust.known-answer"],
+  INSTANCE: ["trust.known-answer", "sandbox.seccomp"],
   PUSH: ["api.known-answer"],
   BUILD: ["trust.known-answer"],
   CALL: ["gateway.known-answer"],

@@ -42,6 +42,8 @@ export interface ExtensionParts {
   readonly capabilities?: readonly string[];
   readonly endpoints?: readonly { readonly method: string; readonly path: string }[];
   readonly limits?: { readonly memoryBytes?: number; readonly deadlineMs?: number };
+  /** A component of the test's own, in place of a guest of test/guests. */
+  readonly component?: Uint8Array;
 }
 
 export interface Answer {
@@ -230,7 +232,7 @@ export class Caisson implements AsyncDisposable {
 
 export async function pack(parts: ExtensionParts): Promise<Packed> {
   const config = configOf(parts);
-  const component = await buildGuest(parts.guest ?? "hello");
+  const component = parts.component ?? (await buildGuest(parts.guest ?? "hello"));
   return assemble(
     config,
     parseExtensionConfig(config),

@@ -4,6 +4,7 @@ import type { SelfCheck } from "#contract";
 import type { PostureDesk } from "#posture";
 import type { RegistryParts } from "#registry";
 import type { FenceLines } from "./fence-lines.ts";
+import type { TrialLines } from "./trial-lines.ts";
 import type { EdgeLines } from "./edge-lines.ts";
 
 /** What the routes work with. */
@@ -19,5 +20,6 @@ export interface ControlParts {
 export interface RouteParts extends ControlParts {
   readonly lines: EdgeLines;
   readonly fenceLines: FenceLines;
+  readonly trialLines: TrialLines;
   readonly kv: KvCalls;
 }

@@ -9,6 +9,7 @@ import {
   parseHandle,
   parseLogBatch,
   parseSelfCheckReport,
+  parseTrialAnswer,
 } from "#contract";
 import type { Principal } from "#policy";
 import { ingestExecutions, ingestLogs } from "#executions";
@@ -21,7 +22,7 @@ import type { RouteParts } from "./control-parts.ts";
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
   app: FastifyInstance,
-  { registry, lines, fenceLines, kv, metrics, posture }: RouteParts,
+  { registry, lines, fenceLines, trialLines, kv, metrics, posture }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
     const edgeOf = new WeakMap<FastifyRequest, Principal>();
@@ -55,6 +56,17 @@ export function serveEdges(
       };
       reader.end();
       return { counted: fenceLines.acknowledge(line, edgeOf.get(request)?.id ?? "", ack) };
+    });
+    scope.get("/v1/edge/trials", async (request, reply) => {
+      const edge = edgeOf.get(request) ?? refuseEdge();
+      requireMay(edge, "instance:try", { tenant: null });
+      reply.hijack();
+      trialLines.attach(reply.raw, edge.id);
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/trials", async (request) => {
+      const edge = edgeOf.get(request) ?? refuseEdge();
+      requireMay(edge, "instance:try", { tenant: null });
+      return { taken: registry.trials.take(edge.id, parseTrialAnswer(request.body)) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/executions", async ({ body }) => {
       const batch = parseExecutionBatch(body);

@@ -14,6 +14,7 @@ import { serveLogFiles } from "./log-routes.ts";
 import { serveManagement } from "./management-routes.ts";
 import { servePosture } from "./posture-routes.ts";
 import { serveRegistry } from "./registry-routes.ts";
+import { TrialLines } from "./trial-lines.ts";
 import { tellRequests } from "./request-log.ts";
 
 export type { ControlParts } from "./control-parts.ts";
@@ -44,6 +45,7 @@ export async function startControlApi(
 ): Promise<ControlApi> {
   const lines = new EdgeLines(parts.registry, parts.log);
   const fenceLines = new FenceLines(parts.registry, parts.log);
+  const trialLines = new TrialLines(parts.registry.trials);
   const { store, clock, keys, fences } = parts.registry;
   const kv = new KvCalls({
     store,
@@ -51,7 +53,7 @@ export async function startControlApi(
     stateKey: keys.state.publicKey,
     fence: () => fences.current,
   });
-  const routes = { ...parts, lines, fenceLines, kv };
+  const routes = { ...parts, lines, fenceLines, trialLines, kv };
   const app = Fastify({
     genReqId: () => newId("request"),
     forceCloseConnections: "idle",
@@ -87,6 +89,7 @@ export async function startControlApi(
     route: (request, response) => app.routing(request, response),
     async [Symbol.asyncDispose]() {
       clearInterval(looking);
+      trialLines[Symbol.dispose]();
       await fenceLines[Symbol.asyncDispose]();
       await lines[Symbol.asyncDispose]();
       await closeInOrder(app);

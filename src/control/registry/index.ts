@@ -27,6 +27,7 @@ export { checkPublish, publishArtifact } from "./publish-door.ts";
 export { RefusedError, RegistryError } from "./registry-error.ts";
 export type { RegistryParts } from "./registry-parts.ts";
 export { sweepPending } from "./sweep-pending.ts";
+export { TrialDesk } from "./trial-desk.ts";
 export { TrustRoots } from "./trust-roots.ts";
 export type { KeptVerdict } from "./verdict-store.ts";
 export { findVerdict } from "./verdict-store.ts";

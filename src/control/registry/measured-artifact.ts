@@ -1,6 +1,12 @@
 import { digestOf } from "#trust";
 import type { ManifestDigest } from "#trust";
-import { limits, parseArtifactManifest, parseExtensionConfig, readComponentNames } from "#contract";
+import {
+  frozenEngine,
+  limits,
+  parseArtifactManifest,
+  parseExtensionConfig,
+  readComponentNames,
+} from "#contract";
 import type { ArtifactManifest, ComponentNames, ExtensionConfig } from "#contract";
 import type { BlobStore } from "./blob-store.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -11,6 +17,8 @@ export interface MeasuredArtifact {
   readonly manifest: ArtifactManifest;
   readonly config: ExtensionConfig;
   readonly names: ComponentNames;
+  /** What its component brings in a frozen state. */
+  readonly engine: string | null;
 }
 
 /** manifestBytes: attacker-controlled. Throws RegistryError or TrustError; whatever it returns was measured. */
@@ -29,8 +37,14 @@ export async function measureArtifact(
     );
   for (const layer of manifest.layers)
     if (layer !== component) await readPart(blobs, layer, layer.path);
-  const names = readComponentNames(await readPart(blobs, component, component.path));
-  return { digest: digestOf("manifest", manifestBytes), manifest, config, names };
+  const bytes = await readPart(blobs, component, component.path);
+  return {
+    digest: digestOf("manifest", manifestBytes),
+    manifest,
+    config,
+    names: readComponentNames(bytes),
+    engine: frozenEngine(bytes),
+  };
 }
 
 async function readPart(

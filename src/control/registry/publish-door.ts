@@ -21,7 +21,7 @@ import {
 } from "#contract";
 import type { ExtensionName, Version } from "#contract";
 import { deny, judgePublish, verdictOf } from "#policy";
-import type { Verdict, VerdictInputs } from "#policy";
+import type { InstancesFact, PublishFacts, Verdict, VerdictInputs } from "#policy";
 import { Turns } from "#platform";
 import type { Tx } from "#store";
 import {
@@ -175,13 +175,15 @@ async function judge(
   }
   const release = await provenRelease(parts, wanted, "publish", now);
   const history = await parts.store.asSystem((tx) => versionHistory(tx, wanted));
-  const facts = {
-    subject: wanted.digest,
-    fence: parts.fences.current.hit({
+  const fenceHit = () =>
+    parts.fences.current.hit({
       extension: extensionId(wanted.name),
       contentHash: wanted.digest,
       signer: releaseSigner(release),
-    }),
+    });
+  const facts: PublishFacts = {
+    subject: wanted.digest,
+    fence: fenceHit(),
     tagMoved: history.tag !== wanted.digest && !(pushed === "untagged" && history.tag === null),
     config: artifact.config,
     wanted: { ...wanted.name, version: wanted.version },
@@ -194,8 +196,15 @@ async function judge(
     standing: history.standing,
     newest: history.newest,
     isNewer: history.newest === null || compareVersions(wanted.version, history.newest) > 0,
+    instances: "later",
   };
-  const verdict = judgePublish(facts, inputs, now);
+  let verdict = judgePublish(facts, inputs, now);
+  // Nothing unproven runs, not to be tried either; and what was admitted was tried then.
+  if (verdict.outcome === "allow" && history.standing === null) {
+    const instances = await tryInstances(parts, wanted, artifact.engine);
+    // Trying takes its time: what was stopped meanwhile is not admitted.
+    verdict = judgePublish({ ...facts, fence: fenceHit(), instances }, verdictInputs(parts), now);
+  }
   return {
     verdict,
     artifact,
@@ -203,6 +212,14 @@ async function judge(
     standing: history.standing === wanted.digest,
     tag: history.tag,
   };
+}
+
+async function tryInstances(
+  { trials }: RegistryParts,
+  { name, digest }: Wanted,
+  engine: string | null,
+): Promise<InstancesFact> {
+  return { engine, trial: engine === null ? null : await trials.run(name, digest) };
 }
 
 export function verdictInputs(parts: RegistryParts): VerdictInputs {

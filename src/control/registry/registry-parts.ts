@@ -6,6 +6,7 @@ import type { TileLog } from "#log";
 import type { Store } from "#store";
 import type { BlobStore } from "./blob-store.ts";
 import type { ControlKeys } from "./keystore.ts";
+import type { TrialDesk } from "./trial-desk.ts";
 import type { TrustRoots } from "./trust-roots.ts";
 
 /** What the registry's doors work with. */
@@ -21,6 +22,8 @@ export interface RegistryParts {
   /** C2SP verifier key of the audit log. */
   readonly auditLogKey: string;
   readonly fences: Fences;
+  /** Runs what must be seen running before it is admitted. */
+  readonly trials: Pick<TrialDesk, "run" | "attach" | "take">;
   /** Where what happened is told: a line and a count for each event. */
   readonly events: { readonly log: Log; readonly metrics: Metrics };
   /** `package:interface` names that toolchains import (sdk/wit/toolchain-imports.txt). */

@@ -52,6 +52,18 @@ export type {
   VerdictEvidence,
 } from "./evidence.ts";
 export { evidenceText, MAX_EVIDENCE_BYTES, parseEvidence } from "./evidence.ts";
+export type { Samples, TrialAnswer, TrialQuestion } from "./instance-trial.ts";
+export {
+  frozenEngine,
+  MAX_SAMPLE_BYTES,
+  parseSamples,
+  parseTrialAnswer,
+  readTrialQuestion,
+  SAMPLE_METHOD,
+  SAMPLE_TYPE,
+  trialAnswerText,
+  trialQuestionLine,
+} from "./instance-trial.ts";
 export type { BrokerCall } from "./broker-call.ts";
 export {
   BROKER_DEADLINE_HEADER,

@@ -35,7 +35,10 @@ export const operatorActions = ["tenant:manage", "publisher:manage", "trust:mana
 /** Actions of an enrolled edge alone. */
 const edgeActions = ["edge:link", "artifact:read"] as const;
 /** Actions of one kind of edge alone. */
-const brokerActions = ["kv:use"] as const;
+const kindActions: Readonly<Record<string, readonly string[]>> = {
+  broker: ["kv:use"],
+  runner: ["instance:try"],
+};
 
 /** Reading these names no tenant: a key of any tenant that has the action may. */
 const GLOBAL_READS: readonly string[] = ["artifact:read", "self:read"];
@@ -47,7 +50,7 @@ export function authorize(principal: Principal, action: string, resource: Resour
   if (principal.kind === "edge")
     return (
       edgeActions.some((known) => known === action) ||
-      (principal.actions.includes("broker") && brokerActions.some((known) => known === action))
+      principal.actions.some((kind) => kindActions[kind]?.includes(action) === true)
     );
   if (!tenantActions.some((known) => known === action)) return false;
   if (action !== "self:read" && !principal.actions.includes(action)) return false;

@@ -16,6 +16,7 @@ export type { FenceFact } from "./judge-fence.ts";
 export { judgeFence } from "./judge-fence.ts";
 export type { PublishFacts } from "./judge-publish.ts";
 export { judgeImports, judgePublish, releaseReason } from "./judge-publish.ts";
+export type { InstancesFact } from "./judge-instances.ts";
 export type { CapabilityTerms, EgressTerms } from "./judge-grant.ts";
 export { judgeGrantWidth } from "./judge-grant.ts";
 export type { ConfigTerms } from "./judge-config.ts";

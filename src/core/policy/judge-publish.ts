@@ -1,7 +1,9 @@
 import type { ReleaseResult } from "#trust";
 import { judgeFence } from "./judge-fence.ts";
 import type { FenceFact } from "./judge-fence.ts";
-import { allow, deny, group, verdictOf } from "./verdict.ts";
+import { judgeInstances } from "./judge-instances.ts";
+import type { InstancesFact } from "./judge-instances.ts";
+import { allow, combine, deny, group, verdictOf } from "./verdict.ts";
 import type { Reason, Verdict, VerdictInputs } from "./verdict.ts";
 
 /** Everything measured by the door from the bytes it holds; nothing here is taken from a client's word. */
@@ -18,8 +20,11 @@ export interface PublishFacts {
   readonly standing: string | null;
   readonly newest: string | null;
   readonly isNewer: boolean;
+  /** "later": nothing of the artifact was run yet. */
+  readonly instances: InstancesFact | "later";
 }
 
+/** A denial without the step of the instances stands: only what all other steps allow may be run. */
 export function judgePublish(facts: PublishFacts, inputs: VerdictInputs, now: Date): Verdict {
   const steps = [
     judgeFence(facts), // stops: what was revoked or halted, whatever proves it
@@ -29,6 +34,8 @@ export function judgePublish(facts: PublishFacts, inputs: VerdictInputs, now: Da
     releaseReason(facts.release), // stops: missing, foreign, transplanted or expired signatures
     judgeVersion(facts), // stops: older versions, other bytes under a version
   ];
+  if (facts.instances !== "later" && combine(steps) === "allow")
+    steps.push(judgeInstances(facts.instances)); // stops: instances that all draw the same numbers
   return verdictOf("publish", facts.subject, now, inputs, steps);
 }
 

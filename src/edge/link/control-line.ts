@@ -41,6 +41,8 @@ export interface ControlLine extends AsyncDisposable {
   onChange(listener: () => void): void;
   /** Brings the edge to a new fence; it is acknowledged when that is done and the fence is on disk. */
   onFence(apply: (fence: Fence) => Promise<FenceCounts>): void;
+  /** Follows one more stream of control's, from now until the line is closed; heartbeats are left out. */
+  follow(path: string, take: (kind: string, line: ObjectReader) => Promise<void>): void;
   post(path: string, body: Uint8Array | string): Promise<void>;
   get(path: string, maxBytes: number): Promise<Uint8Array>;
   /** Posts and takes an answer of at most `maxBytes`. Throws LinkError "link.refused", or what the connection threw. */
@@ -83,7 +85,7 @@ class Line implements ControlLine {
   #applyFence: (fence: Fence) => Promise<FenceCounts> = () => Promise.resolve(NOTHING_STOPPED);
   /** Control's name for this connection of the fence's stream. */
   #fenceLine = "";
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #running: Promise<void>[] = [];
 
   constructor(parts: LineParts) {
     this.#parts = parts;
@@ -123,18 +125,21 @@ class Line implements ControlLine {
   }
 
   start(): void {
-    const follow = (path: string, take: (line: ObjectReader) => Promise<void>) =>
-      followLines({
-        path,
-        take,
-        open: (at, init) => this.#fetch(at, init),
-        log: this.#parts.log,
-        signal: this.#stop.signal,
-      });
-    const streams = [follow("/v1/edge/fence", (line) => this.#takeFence(line))];
-    if (this.#parts.only === undefined)
-      streams.push(follow("/v1/edge/stream", (line) => this.#take(line)));
-    this.#running = Promise.all(streams);
+    this.#follow("/v1/edge/fence", (line) => this.#takeFence(line));
+    if (this.#parts.only === undefined) this.#follow("/v1/edge/stream", (line) => this.#take(line));
+  }
+
+  follow(path: string, take: (kind: string, line: ObjectReader) => Promise<void>): void {
+    this.#follow(path, async (line) => {
+      const kind = line.string("kind", { max: 32 });
+      if (kind !== "heartbeat") await take(kind, line);
+    });
+  }
+
+  #follow(path: string, take: (line: ObjectReader) => Promise<void>): void {
+    const { log } = this.#parts;
+    const open = (at: string, init: { readonly signal: AbortSignal }) => this.#fetch(at, init);
+    this.#running.push(followLines({ path, take, open, log, signal: this.#stop.signal }));
   }
 
   async #take(line: ObjectReader): Promise<void> {
@@ -256,7 +261,7 @@ class Line implements ControlLine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#running;
+    await Promise.all(this.#running);
   }
 }
 

@@ -37,28 +37,15 @@ export class ArtifactCache {
 
   async read(name: ExtensionName, digest: ManifestDigest): Promise<ArtifactBytes> {
     const repository = repositoryOf(name);
-    const manifest = await this.#bytes(
-      `manifest-${digestHex(digest)}`,
-      `/v2/${repository}/manifests/${digest}`,
-      limits.manifestBytes.value,
-    );
-    const parsed = parseArtifactManifest(manifest);
-    const config = await this.#blob(repository, parsed.config.digest, limits.configBytes.value);
-    const files = new Map<string, Uint8Array>();
-    for (const layer of parsed.layers)
-      files.set(
-        layer.path,
-        await this.#blob(repository, layer.digest, limits.artifactFileBytes.value),
-      );
-    return { manifest, config, files, bundles: await this.#bundles(repository, digest) };
+    const kept: Reading = (file, path, maxBytes) => this.#bytes(file, path, maxBytes);
+    const parts = await readParts(repository, digest, kept);
+    return { ...parts, bundles: await this.#bundles(repository, digest) };
   }
 
-  async #blob(
-    repository: string,
-    digest: ArtifactManifest["config"]["digest"],
-    maxBytes: number,
-  ): Promise<Uint8Array> {
-    return this.#bytes(`blob-${digestHex(digest)}`, `/v2/${repository}/blobs/${digest}`, maxBytes);
+  /** The same without evidence, and nothing of it is kept: it may never be admitted. */
+  fetch(name: ExtensionName, digest: ManifestDigest): Promise<ArtifactBytes> {
+    const fetched: Reading = (_file, path, maxBytes) => this.#line.get(path, maxBytes);
+    return readParts(repositoryOf(name), digest, fetched);
   }
 
   async #bundles(repository: string, digest: ManifestDigest): Promise<Uint8Array[]> {
@@ -104,6 +91,28 @@ export class ArtifactCache {
     await writeFileDurably(at, bytes);
     return bytes;
   }
+}
+
+type Reading = (file: string, path: string, maxBytes: number) => Promise<Uint8Array>;
+
+async function readParts(
+  repository: string,
+  digest: ManifestDigest,
+  read: Reading,
+): Promise<ArtifactBytes> {
+  const blob = (of: ArtifactManifest["config"]["digest"], maxBytes: number) =>
+    read(`blob-${digestHex(of)}`, `/v2/${repository}/blobs/${of}`, maxBytes);
+  const manifest = await read(
+    `manifest-${digestHex(digest)}`,
+    `/v2/${repository}/manifests/${digest}`,
+    limits.manifestBytes.value,
+  );
+  const parsed = parseArtifactManifest(manifest);
+  const config = await blob(parsed.config.digest, limits.configBytes.value);
+  const files = new Map<string, Uint8Array>();
+  for (const layer of parsed.layers)
+    files.set(layer.path, await blob(layer.digest, limits.artifactFileBytes.value));
+  return { manifest, config, files, bundles: [] };
 }
 
 function referrerOf(value: JsonValue, path: string) {

@@ -10,10 +10,11 @@ import {
 } from "#contract";
 import type { Fence, FenceEntry, Grant, Snapshot } from "#contract";
 import { denialCodes, judgeFence } from "#policy";
-import type { Clock, Log, Metrics } from "#platform";
+import type { Clock, Log } from "#platform";
 import type { PublicKey } from "#trust";
 import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
-import type { BuildStore } from "./build-store.ts";
+import { codeOf } from "./component-code.ts";
+import type { CodeParts } from "./component-code.ts";
 import { openLoadDoor } from "./load-door.ts";
 import type { LoadAnswer } from "./load-door.ts";
 import type { PointOwner } from "./guest-metrics.ts";
@@ -24,18 +25,14 @@ class RunnerError extends CodedError<"load.refused" | "build.failed"> {
   override readonly name = "RunnerError";
 }
 
-export interface KeeperParts {
+export interface KeeperParts extends CodeParts {
   readonly stateKey: PublicKey;
   readonly artifacts: ArtifactCache;
-  readonly builds: BuildStore;
-  readonly compile: (component: Uint8Array) => Promise<Uint8Array>;
-  readonly fingerprint: string;
   readonly toolchainImports: ReadonlySet<string>;
   /** Tells control that a grant runs here, or why not. */
   readonly report: (handle: string, failure: string | null) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** What a runner judges grants with; a fence is put in force before it comes here (see `fence`). */
@@ -264,28 +261,9 @@ export class GrantKeeper {
     const digest = digestOf("file", component);
     const present = this.#loads.get(digest);
     if (present !== undefined) return present;
-    const { builds, fingerprint } = this.#parts;
-    const build =
-      (await builds.read(digest, fingerprint)) ??
-      (await builds.write(digest, fingerprint, await this.#compile(component)));
-    const load = await this.#sandbox.load(build.code);
+    const load = await this.#sandbox.load(await codeOf(this.#parts, component));
     this.#loads.set(digest, load);
     return load;
-  }
-
-  async #compile(component: Uint8Array): Promise<Uint8Array> {
-    const { compile, metrics } = this.#parts;
-    const from = performance.now();
-    try {
-      const code = await compile(component);
-      metrics.count("caisson_builds_total", { outcome: "built" });
-      return code;
-    } catch (error) {
-      metrics.count("caisson_builds_total", { outcome: "failed" });
-      throw error;
-    } finally {
-      metrics.observe("caisson_build_seconds", (performance.now() - from) / 1_000, {});
-    }
   }
 
   async #withdraw(text: string, held: Held): Promise<void> {

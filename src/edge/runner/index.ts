@@ -7,3 +7,5 @@ export { GrantKeeper } from "./grant-keeper.ts";
 export type { OnCall } from "./capability-calls.ts";
 export { GuestMetrics } from "./guest-metrics.ts";
 export { SandboxProcess } from "./sandbox-process.ts";
+export type { TrialParts } from "./instance-trial.ts";
+export { tryInstances } from "./instance-trial.ts";

@@ -4,18 +4,16 @@ import {
   configFor,
   configOverBound,
   EXTENSION_TYPE,
-  isBlob,
-  parseArtifactManifest,
-  parseExtensionConfig,
   parseExtensionId,
   readComponentNames,
   unaskedImports,
 } from "#contract";
-import type { ExtensionConfig, Fence, Grant, Instrument } from "#contract";
+import type { Fence, Grant, Instrument } from "#contract";
 import { deny, judgeLoad, verdictOf } from "#policy";
 import type { Verdict, VerdictInputs } from "#policy";
 import { measuredDigest } from "./artifact-cache.ts";
 import type { ArtifactBytes } from "./artifact-cache.ts";
+import { measureFiles } from "./measure-files.ts";
 
 export interface LoadQuestion {
   readonly grant: Grant;
@@ -49,7 +47,7 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
     feeds: {},
   };
   try {
-    const { config, component } = measure(question.bytes);
+    const { config, component } = measureFiles(question.bytes);
     const release = provenRelease(question);
     const signer = releaseSigner(release);
     const facts = {
@@ -91,31 +89,6 @@ export function openLoadDoor(question: LoadQuestion): LoadAnswer {
       instruments: [],
     };
   }
-}
-
-class LoadError extends CodedError<"digest.mismatch" | "component.missing"> {
-  override readonly name = "LoadError";
-}
-
-/** Every part against the digest that the manifest gives it. */
-function measure(bytes: ArtifactBytes): { config: ExtensionConfig; component: Uint8Array } {
-  const manifest = parseArtifactManifest(bytes.manifest);
-  if (!isBlob(bytes.config, manifest.config))
-    throw new LoadError(
-      "digest.mismatch",
-      "cannot load: the config's bytes are not those of its digest",
-    );
-  for (const layer of manifest.layers)
-    if (!isBlob(bytes.files.get(layer.path) ?? new Uint8Array(), layer))
-      throw new LoadError(
-        "digest.mismatch",
-        `cannot load: the bytes of ${layer.path} are not those of its digest`,
-      );
-  const config = parseExtensionConfig(bytes.config);
-  const component = bytes.files.get(config.component);
-  if (component === undefined)
-    throw new LoadError("component.missing", `cannot load: no file ${config.component}`);
-  return { config, component };
 }
 
 function provenRelease({ bytes, grant, trustRoot, now }: LoadQuestion): ReleaseResult {
