@@ -35,10 +35,10 @@ export interface Bench extends AsyncDisposable {
 }
 
 /** Everybody, started and answering. */
-export async function startBench(): Promise<Bench> {
+export async function startBench(settings: Readonly<Record<string, string>>): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), "caisson-bench-"));
   const children: ChildProcess[] = [];
-  const caisson = await startCaisson();
+  const caisson = await startCaisson(settings);
   const stop = async () => {
     for (const child of children) child.kill("SIGKILL");
     await caisson[Symbol.asyncDispose]();
@@ -138,7 +138,7 @@ function workerdPath(): string {
   return require.resolve(`@cloudflare/workerd-${process.platform}-${arch}/bin/workerd`);
 }
 
-const HELLO_WAT = `(module (memory (export "memory") 1) (data (i32.const 16) "hello\\n")
+export const HELLO_WAT = `(module (memory (export "memory") 1) (data (i32.const 16) "hello\\n")
   (func (export "handle") (result i32) (i32.const 16)))`;
 
 async function writeWorkers(

@@ -1,5 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { startFakeDns } from "../e2e/fake-dns.ts";
+import { freePorts } from "../e2e/free-ports.ts";
 import { until } from "../e2e/until.ts";
 import { LOAD_CORE, startBench, supervisorOf } from "./contenders.ts";
 import type { Bench, Contender } from "./contenders.ts";
@@ -7,6 +9,7 @@ import { rowOf } from "./figures.ts";
 import type { Pair, Row } from "./figures.ts";
 import { coldFirstAnswer, secondStart } from "./first-answers.ts";
 import { generatorName, load } from "./load.ts";
+import { naiveCall, startOutside, UPSTREAM } from "./outside.ts";
 import { watchForeign } from "./processes.ts";
 import { rowsUnderLoad } from "./under-load.ts";
 
@@ -113,6 +116,31 @@ function loadRows(rounds: readonly Round[]): Row[] {
   return [...rows, row("gateway.js.rps.vs-workerd-isolate", "requests/s", isolate)];
 }
 
+/** Calls that reach outside against plain Node doing the same, and the tiny call against one without preparation. */
+async function outsideRows(bench: Bench, upstreamPort: number): Promise<Row[]> {
+  using outside = await startOutside(bench, upstreamPort);
+  const contenders = [outside.kv, outside.query, outside.fetching, outside.nodeFetch] as const;
+  for (const each of contenders) await measureOnce(each, WARM_SECONDS);
+  const rounds: { kv: Pair; fetching: Pair; naive: Pair }[] = [];
+  for (let number = 1; number <= PLAN.rounds; number++) {
+    const cpu = async (contender: Contender) => (await measure(contender)).http;
+    const { http, guests } = await measure(bench.tiny);
+    rounds.push({
+      kv: { ours: await cpu(outside.kv), peer: await cpu(outside.query) },
+      fetching: { ours: await cpu(outside.fetching), peer: await cpu(outside.nodeFetch) },
+      naive: { ours: http + guests, peer: await naiveCall(PLAN.seconds) },
+    });
+    say(`outside, round ${number} of ${PLAN.rounds}`);
+  }
+  const row = (id: string, unit: string, pair: (round: (typeof rounds)[number]) => Pair) =>
+    rowOf(id, `µs CPU/request${unit}`, rounds.map(pair));
+  return [
+    row("kv.get.cpu", " of all processes, ÷ Node with PostgreSQL", ({ kv }) => kv),
+    row("fetch.cpu", " of all processes, ÷ Node", ({ fetching }) => fetching),
+    row("naive.tiny.cpu", " with HTTP, ÷ an engine per call without", ({ naive }) => naive),
+  ];
+}
+
 async function coldRow(bench: Bench): Promise<Row> {
   const pairs: Pair[] = [];
   for (let round = 0; round < PLAN.rounds; round++)
@@ -153,7 +181,12 @@ function say(text: string): void {
 
 async function main(): Promise<void> {
   say(`starting Caisson, Node and workerd; load by ${generatorName()}`);
-  await using bench = await startBench();
+  const upstreamPort = await freePorts();
+  await using dns = await startFakeDns(() => ["127.0.0.1"]);
+  await using bench = await startBench({
+    EXT_EGRESS_ALLOWLIST: `http://${UPSTREAM}:${upstreamPort}=127.0.0.0/8`,
+    CAISSON_EGRESS_DNS: dns.server,
+  });
   for (const each of [bench.node, bench.tiny, bench.instance, bench.js])
     await measureOnce(each, WARM_SECONDS);
   const rounds: Round[] = [];
@@ -163,7 +196,14 @@ async function main(): Promise<void> {
     say(`round ${number} of ${PLAN.rounds}; others used ${noiseOf(round).toFixed(2)} cores`);
   }
   const tails = PLAN.long ? await rowsUnderLoad(bench) : [];
-  const rows = [...loadRows(rounds), ...tails, await coldRow(bench), await startRow(bench)];
+  const outside = PLAN.long ? await outsideRows(bench, upstreamPort) : [];
+  const rows = [
+    ...loadRows(rounds),
+    ...outside,
+    ...tails,
+    await coldRow(bench),
+    await startRow(bench),
+  ];
   print(rows, rounds.filter((round) => noiseOf(round) <= QUIET_CORES).length);
 }
 
