@@ -1,6 +1,8 @@
 import type { Server } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 
+/** No call lasts longer unless the operator asked for it; whoever stops a gateway or a runner waits for this. */
+export const MAX_DRAIN_MS = 30_000;
 const LOOK_MS = 20;
 
 /** Stops listening, lets what is open come to its end for at most `graceMs`, then closes every connection. */

@@ -11,15 +11,12 @@ import {
 } from "#platform";
 import { CallLog, GatewayServer, SandboxLine } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
-import { drainServer } from "./drain.ts";
+import { drainServer, MAX_DRAIN_MS } from "./drain.ts";
 import { readGatewaySettings } from "./gateway-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
 import { followCertificate, publicServer } from "./public-server.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
-
-/** No call lasts longer unless the operator asked for it; whoever stops the gateway waits for this. */
-const MAX_DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   endWithParent();
@@ -41,10 +38,7 @@ async function main(): Promise<void> {
     send: (batch) => line.post("/v1/edge/executions", batch),
     log,
   });
-  using sandbox = new SandboxLine({
-    socketPath: join(config.runtime, "sandbox.sock"),
-    secretPath: join(config.runtime, "sandbox.secret"),
-  });
+  using sandbox = new SandboxLine(config.runtime);
   const calls = new CallLog({ log, metrics, lines: config.callLines });
   const { mode } = config;
   const gateway = new GatewayServer({

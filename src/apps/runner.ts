@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex, uuidText } from "#trust";
@@ -30,22 +30,21 @@ import {
   startOperations,
   systemClock,
 } from "#platform";
-import type { Log } from "#platform";
-import { LineEncoder, NOTHING_STOPPED, openControlLine, openSpool, readEnrolment } from "#link";
+import { LineEncoder, openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Spool } from "#link";
 import {
   ArtifactCache,
   BrokerClient,
   BuildStore,
   compileComponent,
-  GrantKeeper,
   GuestMetrics,
   readFingerprint,
-  SandboxProcess,
+  SandboxCrew,
   tryInstances,
 } from "#runner";
-import type { KeeperParts, TrialParts } from "#runner";
+import type { GrantKeeper, KeeperParts, LoadState, SandboxProcess, TrialParts } from "#runner";
 import { nativePaths } from "../../scripts/native.mjs";
+import { MAX_DRAIN_MS } from "./drain.ts";
 import { readOperationsPort } from "./operations.ts";
 import { checkOf, fenceInForce, reportSelfChecks, trustKnownAnswer } from "./report-self-checks.ts";
 import { askSample } from "./sample-call.ts";
@@ -57,7 +56,6 @@ const TOOLCHAIN_IMPORTS = fileURLToPath(
   new URL("../../sdk/wit/toolchain-imports.txt", import.meta.url),
 );
 const COMPILE_MS = 120_000;
-const RESTART_MS = 100;
 
 interface RunnerConfig {
   readonly data: string;
@@ -120,7 +118,6 @@ async function main(): Promise<void> {
     keeper,
     line,
     spool,
-    log,
   });
   await host.start();
   answerTrials(line, { ...keeper, sandbox: () => host.sandbox, ask: askSample }, log);
@@ -170,138 +167,126 @@ function answerTrials(line: ControlLine, parts: TrialParts, log: Log): void {
   });
 }
 
+/** of: the sandbox that the call runs in. */
+interface CallFrom {
+  readonly argument: Uint8Array;
+  readonly signal: AbortSignal;
+  readonly of: GrantKeeper;
+}
+
+interface HandleLine {
+  readonly handle: Uint8Array;
+  readonly execution: Uint8Array;
+  readonly level: LogLevel;
+  readonly at: number;
+  readonly message: string;
+}
+
 interface HostParts {
   readonly executable: string;
   readonly runtime: string;
   readonly keeper: KeeperParts;
   readonly line: ControlLine;
   readonly spool: Spool<LogRecord>;
-  readonly log: Log;
 }
 
-/** Keeps one sandbox running and granted; a new one takes the place of one that ended. */
+/** Keeps a sandbox running and granted, and takes what comes from it. */
 class SandboxHost {
   readonly #parts: HostParts;
-  #sandbox: SandboxProcess | null = null;
-  #keeper: GrantKeeper | null = null;
-  #stopping = false;
+  readonly #crew: SandboxCrew;
   readonly #broker: BrokerClient;
   #sequence = new Map<string, number>();
   /** Kept over the end of a sandbox. */
   readonly guestMetrics = new GuestMetrics();
 
   constructor(parts: HostParts) {
+    const { executable, runtime, keeper, line } = parts;
     this.#parts = parts;
     this.#broker = new BrokerClient({
-      socketPath: join(parts.runtime, "broker.sock"),
-      secretPath: join(parts.runtime, "broker.secret"),
+      socketPath: join(runtime, "broker.sock"),
+      secretPath: join(runtime, "broker.secret"),
     });
-    parts.line.onChange(() => void this.#apply());
-    parts.line.onFence((fence) => this.#keeper?.fence(fence) ?? Promise.resolve(NOTHING_STOPPED));
+    this.#crew = new SandboxCrew({
+      executable,
+      runtime,
+      keeper,
+      // Before control has said what is stopped, nothing is granted: this is only the first one.
+      fence: line.state.fence ?? new Fence(0, []),
+      state: () => this.#state(),
+      onLog: (frame, of) => this.#onLog(frame, of),
+      onMetrics: (frame, of) => this.#onMetrics(frame, of),
+      onCall: (asked, argument, signal, of) => this.#onCall(asked, { argument, signal, of }),
+    });
+    line.onChange(() => void this.#apply());
+    line.onFence((fence) => this.#crew.fence(fence));
   }
 
   /** Grants that the sandbox holds. */
   get grants(): number {
-    return this.#keeper?.count ?? 0;
+    return this.#crew.current?.keeper.count ?? 0;
   }
 
   /** Null between the end of one sandbox and the start of the next. */
   get sandbox(): SandboxProcess | null {
-    return this.#sandbox;
+    return this.#crew.current?.sandbox ?? null;
   }
 
   async start(): Promise<void> {
-    const { executable, runtime, keeper, line, log } = this.#parts;
-    const sandbox = await SandboxProcess.start({
-      executable,
-      socketPath: join(runtime, "sandbox.sock"),
-      onLog: (frame) => this.#onLog(frame),
-      onMetrics: (frame) => this.#onMetrics(frame),
-      onCall: (asked, argument, signal) => this.#onCall(asked, argument, signal),
-      onExit: (exit) => {
-        this.#sandbox = null;
-        if (!this.#stopping) keeper.metrics.count("caisson_sandbox_ends_total", {});
-        log.warn("sandbox.ended", {
-          status: exit.status,
-          signal: exit.signal,
-          detail: exit.detail,
-        });
-        if (!this.#stopping) setTimeout(() => void this.#restart(), RESTART_MS);
-      },
-    });
-    this.#sandbox = sandbox;
-    // Before control has said what is stopped, nothing is granted: the fence of the keeper is only its first.
-    this.#keeper = new GrantKeeper(keeper, sandbox, line.state.fence ?? new Fence(0, []));
-    await this.#apply();
-    // Written last: a gateway that reads it finds a sandbox that serves.
-    await writeFile(join(runtime, "sandbox.secret"), `${encodeHex(sandbox.secret)}\n`, {
-      mode: 0o600,
-    });
+    await this.#crew.start();
+    this.#keepMetrics();
   }
 
-  async #restart(): Promise<void> {
-    try {
-      await this.start();
-    } catch (error) {
-      this.#parts.log.error("sandbox.restart", { reason: String(error) });
-      if (!this.#stopping) setTimeout(() => void this.#restart(), RESTART_MS * 10);
-    }
+  #state(): LoadState | null {
+    const served = this.#parts.line.fresh();
+    const { trustRoot } = this.#parts.line.state;
+    return served === null || trustRoot === null ? null : { snapshot: served.snapshot, trustRoot };
   }
 
   async #apply(): Promise<void> {
-    const served = this.#parts.line.fresh();
-    const { trustRoot } = this.#parts.line.state;
-    if (served !== null && trustRoot !== null)
-      await this.#keeper?.apply({ snapshot: served.snapshot, trustRoot });
-    if (this.#keeper !== null) this.guestMetrics.keep(this.#keeper.installs());
+    await this.#crew.apply();
+    this.#keepMetrics();
+  }
+
+  #keepMetrics(): void {
+    const keeper = this.#crew.current?.keeper;
+    if (keeper !== undefined) this.guestMetrics.keep(keeper.installs());
   }
 
   /** Asks the broker under the grant of the call; what it denies is on record with the execution. */
-  async #onCall(
-    asked: CapabilityCall,
-    argument: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const grant = this.#keeper?.documentOf(encodeHex(asked.handle));
+  async #onCall(asked: CapabilityCall, { argument, signal, of }: CallFrom): Promise<Uint8Array> {
+    const grant = of.documentOf(encodeHex(asked.handle));
     if (grant === undefined) return failureBytes("denied", "the grant is gone");
     const { deadlineMicros, capability } = asked;
     const reply = await this.#broker.ask(capability, { grant, argument, deadlineMicros }, signal);
     const denial = denialOf(reply);
-    if (denial !== null)
-      this.#record({
-        ...asked,
-        level: "warn",
-        at: Date.now(),
-        message: `${capability} denied: ${denial}`,
-      });
+    if (denial !== null) {
+      const message = `${capability} denied: ${denial}`;
+      this.#record({ ...asked, level: "warn", at: Date.now(), message }, of);
+    }
     return reply;
   }
 
-  #onLog(frame: LogFrame): void {
-    for (const { handle, execution, level, unixMicros, text } of frame.lines)
-      this.#record({ handle, execution, level, at: Math.floor(unixMicros / 1_000), message: text });
+  #onLog(frame: LogFrame, of: GrantKeeper): void {
+    for (const { handle, execution, level, unixMicros, text } of frame.lines) {
+      const at = Math.floor(unixMicros / 1_000);
+      this.#record({ handle, execution, level, at, message: text }, of);
+    }
   }
 
-  #onMetrics({ dropped, points }: MetricsFrame): void {
+  #onMetrics({ dropped, points }: MetricsFrame, of: GrantKeeper): void {
     const drop = (reason: string, by = 1) =>
       this.#parts.keeper.metrics.count("caisson_guest_points_dropped_total", { reason }, by);
     if (dropped > 0) drop("budget", dropped);
     for (const point of points) {
-      const owner = this.#keeper?.pointOwnerOf(encodeHex(point.handle));
+      const owner = of.pointOwnerOf(encodeHex(point.handle));
       const refused = owner === undefined ? "gone" : this.guestMetrics.take(owner, point);
       if (refused !== null) drop(refused);
     }
   }
 
   /** Whose line it is, the grant behind its handle tells. */
-  #record(line: {
-    readonly handle: Uint8Array;
-    readonly execution: Uint8Array;
-    readonly level: LogLevel;
-    readonly at: number;
-    readonly message: string;
-  }): void {
-    const grant = this.#keeper?.grantOf(encodeHex(line.handle));
+  #record(line: HandleLine, of: GrantKeeper): void {
+    const grant = of.grantOf(encodeHex(line.handle));
     if (grant === undefined) return;
     const { tenant, install, extension } = grant;
     const { level, at } = line;
@@ -320,9 +305,9 @@ class SandboxHost {
     return seq;
   }
 
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#sandbox?.stop();
+  /** Lets the calls inside come to their end first. */
+  stop(): Promise<void> {
+    return this.#crew.drain(MAX_DRAIN_MS);
   }
 }
 

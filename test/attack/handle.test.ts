@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/http-api/index.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
+import { sandboxPlace } from "../e2e/sandbox-place.ts";
 import { connect, grantFor, guestCode, Rig, startCall } from "../native/harness.ts";
 
 let caisson: Caisson;
@@ -21,11 +20,8 @@ async function handleOf(extension: string): Promise<Uint8Array> {
 
 /** A call as a gateway makes it, on the sandbox of the running Caisson. */
 async function callSandbox(handle: Uint8Array): Promise<string> {
-  const secret = await readFile(join(caisson.runtime, "sandbox.secret"), "utf8");
-  using client = await connect(
-    join(caisson.runtime, "sandbox.sock"),
-    Buffer.from(secret.trim(), "hex"),
-  );
+  const { socketPath, secret } = await sandboxPlace(caisson.runtime);
+  using client = await connect(socketPath, secret);
   const { result } = await startCall(client, handle, {}).answer;
   return result.outcome === "done" ? "done" : result.code;
 }
@@ -78,11 +74,10 @@ test("the sandbox serves a grant before its end [HANDLE-EXPIRED twin]", async ()
 });
 
 async function greet(change: (secret: Uint8Array) => void): Promise<string> {
-  const text = await readFile(join(caisson.runtime, "sandbox.secret"), "utf8");
-  const secret = Uint8Array.from(Buffer.from(text.trim(), "hex"));
+  const { socketPath, secret } = await sandboxPlace(caisson.runtime);
   change(secret);
   try {
-    using _client = await connect(join(caisson.runtime, "sandbox.sock"), secret);
+    using _client = await connect(socketPath, secret);
     return "connected";
   } catch (error) {
     return String(error);

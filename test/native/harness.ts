@@ -38,6 +38,8 @@ export interface Request {
   readonly responseBytes?: number;
   readonly body?: Uint8Array;
   readonly method?: string;
+  /** A body follows. */
+  readonly open?: boolean;
 }
 
 export interface RunningCall {
@@ -103,6 +105,11 @@ export class Rig implements AsyncDisposable {
     return startCall(this.client, handle, request);
   }
 
+  /** A call whose body the test sends. */
+  open(handle: Uint8Array): RunningCall {
+    return startCall(this.client, handle, { open: true });
+  }
+
   async answer(handle: Uint8Array, request: Request = {}): Promise<Answer> {
     return this.call(handle, request).answer;
   }
@@ -121,6 +128,7 @@ export function grantFor(
 ): GrantFrame {
   return {
     handle,
+    tenant: Buffer.alloc(8, 1),
     load,
     capabilities: 1,
     memoryBytes: 32 << 20,
@@ -163,16 +171,20 @@ export function startCall(
   const done = Promise.withResolvers<Answer>();
   const parts: Buffer[] = [];
   let response: ResponseFrame | null = null;
-  const call = client.call(frameOf(handle, request), request.body === undefined, {
-    onResponse: (frame) => (response = frame),
-    onData: (bytes, start, end) => parts.push(Buffer.from(bytes.subarray(start, end))) > 0,
-    onEnd: () => {},
-    onWritable: () => {},
-    onResult: (result) => {
-      const bytes = Buffer.concat(parts);
-      done.resolve({ response, body: bytes.toString("utf8"), bytes, result });
+  const call = client.call(
+    frameOf(handle, request),
+    request.body === undefined && request.open !== true,
+    {
+      onResponse: (frame) => (response = frame),
+      onData: (bytes, start, end) => parts.push(Buffer.from(bytes.subarray(start, end))) > 0,
+      onEnd: () => {},
+      onWritable: () => {},
+      onResult: (result) => {
+        const bytes = Buffer.concat(parts);
+        done.resolve({ response, body: bytes.toString("utf8"), bytes, result });
+      },
     },
-  });
+  );
   if (request.body !== undefined) {
     call.write(request.body);
     call.end();

@@ -135,9 +135,14 @@ const MAX_CONFIG_VALUE_BYTES: usize = 4_096;
 const MAX_CONFIG_BYTES: usize = 32_768;
 pub const MAX_GRANT_CONCURRENCY: u32 = 512;
 
+/// Stands for a tenant without naming it; equal for equal tenants.
+pub type TenantKey = [u8; 8];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub handle: Handle,
+    /// Whose the grant is: tenants share a sandbox in turns.
+    pub tenant: TenantKey,
     pub load: u32,
     pub capabilities: u32,
     pub memory_bytes: u32,
@@ -163,6 +168,7 @@ impl Grant {
         let mut r = Reader::new(payload);
         let grant = Grant {
             handle: r.array()?,
+            tenant: r.array()?,
             load: r.u32()?,
             capabilities: r.u32()?,
             memory_bytes: bounded(r.u32()?, 65_536, 128 << 20)?,
@@ -186,6 +192,7 @@ impl Grant {
     pub fn encode(&self, out: &mut Vec<u8>, stream: u32) {
         write_frame(out, Kind::Grant, 0, stream, |w| {
             w.bytes(&self.handle);
+            w.bytes(&self.tenant);
             w.u32(self.load);
             w.u32(self.capabilities);
             w.u32(self.memory_bytes);

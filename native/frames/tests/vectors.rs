@@ -120,7 +120,7 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
         Kind::Grant => {
             let g = Grant::decode(payload)?;
             g.encode(o, stream);
-            json!({"handle": hex(&g.handle), "load": g.load, "capabilities": g.capabilities, "memoryBytes": g.memory_bytes,
+            json!({"handle": hex(&g.handle), "tenant": hex(&g.tenant), "load": g.load, "capabilities": g.capabilities, "memoryBytes": g.memory_bytes,
                 "deadlineMs": g.deadline_ms, "requestBytes": g.request_bytes, "responseBytes": g.response_bytes, "logBytes": g.log_bytes,
                 "logLines": g.log_lines, "concurrency": g.concurrency, "capabilityCalls": g.capability_calls,
                 "egressRequests": g.egress_requests, "egressInBytes": g.egress_in_bytes, "egressOutBytes": g.egress_out_bytes, "expiresMs": g.expires_ms,

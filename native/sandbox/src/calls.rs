@@ -1,7 +1,6 @@
 //! A call from OPEN to RESULT: admission, queue, run, answer. Exactly one RESULT ends each.
 //! One file over the usual length: it is one state machine, and every way out of a state has to be seen beside the others.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,8 +10,9 @@ use caisson_frames::{
     Response, Usage, encode_credit, last, write_frame,
 };
 
-use crate::executor::Polled;
-use crate::guest::{Answer, End, Prepared, run};
+use crate::executor::{Polled, Turn};
+use crate::grants::GrantState;
+use crate::guest::{Answer, End, run};
 use crate::host::{CallLimits, CallShared};
 use crate::metrics::forward_points;
 use crate::parent::forward_log;
@@ -22,14 +22,9 @@ use crate::server::{Fault, Server};
 const DROP_GRACE: Duration = Duration::from_millis(10);
 /// Read body bytes are credited back in steps of this.
 const CREDIT_STEP_BYTES: u32 = INITIAL_CREDIT_BYTES / 4;
-
-pub struct GrantState {
-    pub prepared: Arc<Prepared>,
-    pub grant: Grant,
-    pub config: Arc<[(String, String)]>,
-    /// Calls queued or running.
-    pub inside: Cell<u32>,
-}
+/// A turn ends with the tick after 5 ms. One that lasted so long was stuck where no epoch is looked at, and the parent has
+/// had this process leave: the deadline that it missed was kept by rung 3.
+const STUCK: Duration = Duration::from_secs(1);
 
 enum Phase {
     Queued(Box<Open>),
@@ -60,7 +55,7 @@ pub struct Call {
 
 impl Server {
     pub fn open(&mut self, conn: u64, stream: u32, open: Open, no_body: bool) {
-        match self.admit(&open) {
+        match self.admit(&open).and_then(|grant| self.make_room(&grant).map(|()| grant)) {
             Ok(grant) => self.accept_call(conn, stream, open, no_body, grant),
             Err(code) => self.result(conn, stream, Outcome::Refused, 0, code, Used::default()),
         }
@@ -82,14 +77,23 @@ impl Server {
         if state.inside.get() >= state.grant.concurrency {
             return Err("grant.concurrency");
         }
-        if !self.has_slot() && self.queue.len() >= self.max_queue {
-            return Err("runner.capacity");
-        }
         Ok(state.clone())
     }
 
-    fn has_slot(&self) -> bool {
-        self.running < self.slots && self.queue.is_empty()
+    /// A full queue sheds at once: the newest call of the tenant that waits with most, be it the one that comes.
+    fn make_room(&mut self, grant: &GrantState) -> Result<(), &'static str> {
+        if self.may_start(grant) || self.queue.len() < self.max_queue {
+            return Ok(());
+        }
+        let gives_way = self.queue.gives_way(grant.lane()).ok_or("runner.capacity")?;
+        self.finish(gives_way, Outcome::Refused, 0, "runner.capacity");
+        Ok(())
+    }
+
+    /// Nobody who may have a slot waits for one (see `start_queued`), so that whoever comes overtakes none of them.
+    fn may_start(&self, grant: &GrantState) -> bool {
+        let tenant = grant.lane().tenant;
+        self.slots.may_take(tenant) && !self.queue.holds(tenant)
     }
 
     fn accept_call(&mut self, conn: u64, stream: u32, open: Open, no_body: bool, grant: Rc<GrantState>) {
@@ -120,50 +124,61 @@ impl Server {
             window_in: INITIAL_CREDIT_BYTES,
             credit_out,
         };
+        let starts = self.may_start(&call.grant);
+        let (lane, cost) = (call.grant.lane(), call.grant.cost());
         self.calls.insert(id, call);
         self.next_deadline = Some(self.next_deadline.map_or(deadline, |d| d.min(deadline)));
-        self.queue.push_back(id);
-        self.start_queued();
+        match starts {
+            true => self.start(id),
+            false => self.queue.push(lane, id, cost),
+        }
     }
 
-    /// A slot is the admission token: as many calls run as the pool has room for, so instantiation never fails for room.
+    /// Afterwards nobody waits who may have a slot.
     fn start_queued(&mut self) {
-        while self.running < self.slots {
-            let Some(id) = self.queue.pop_front() else { return };
-            let Some(call) = self.calls.get_mut(&id) else { continue };
-            let Phase::Queued(open) = std::mem::replace(&mut call.phase, Phase::Running) else { continue };
-            call.queue_micros = micros(call.opened.elapsed());
-            let prepared = call.grant.prepared.clone();
-            let task = run(self.engine.clone(), prepared, open, call.shared.clone(), call.limits, self.timers.clone());
-            self.running += 1;
-            self.executor.insert(id, task);
+        while self.slots.any_free() {
+            let Some(id) = self.queue.pop(|tenant| self.slots.may_take(tenant)) else { return };
+            self.start(id);
         }
+    }
+
+    fn start(&mut self, id: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Phase::Queued(open) = std::mem::replace(&mut call.phase, Phase::Running) else { return };
+        call.queue_micros = micros(call.opened.elapsed());
+        let prepared = call.grant.prepared.clone();
+        let task = run(self.engine.clone(), prepared, open, call.shared.clone(), call.limits, self.timers.clone());
+        let lane = call.grant.lane();
+        self.slots.take(lane.tenant);
+        self.executor.insert(id, lane, call.grant.cost(), task);
     }
 
     pub fn poll_call(&mut self, id: u64) {
-        let Some((polled, spent)) = self.executor.poll(id) else { return };
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.cpu_micros += spent;
+        let Some(Turn { polled, cpu_micros, lasted }) = self.executor.poll(id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.cpu_micros += cpu_micros;
+        if !matches!(polled, Polled::Pending) {
+            self.slots.leave(call.grant.lane().tenant);
         }
         match polled {
-            Polled::Pending => {
-                self.credit_back(id);
-                self.send_asked(id);
-            }
-            Polled::Done(end) => {
-                self.running -= 1;
-                self.ended(id, end);
-                self.start_queued();
-            }
             Polled::Panicked => {
                 // What a panic left behind is unknown: end what runs, take nothing new, then leave; the parent replaces us.
-                self.running -= 1;
-                self.draining = true;
                 self.poisoned = true;
+                self.drain();
                 self.finish(id, Outcome::Lost, 3, "runner.panic");
-                self.start_queued();
+            }
+            Polled::Pending => {
+                self.credit_back(id);
+                return self.send_asked(id);
+            }
+            Polled::Done(mut end) => {
+                if end.outcome == Outcome::Deadline && lasted > STUCK {
+                    end.rung = 3;
+                }
+                self.ended(id, end);
             }
         }
+        self.start_queued();
     }
 
     fn credit_back(&mut self, id: u64) {
@@ -245,9 +260,12 @@ impl Server {
         }
         call.grant.inside.set(call.grant.inside.get() - 1);
         match call.phase {
-            Phase::Queued(_) => self.queue.retain(|queued| *queued != id),
-            Phase::Running if self.executor.remove(id) => self.running -= 1,
+            Phase::Queued(_) => self.queue.remove(call.grant.lane(), id),
+            Phase::Running if self.executor.remove(id) => self.slots.leave(call.grant.lane().tenant),
             _ => {}
+        }
+        if !matches!(call.phase, Phase::Queued(_)) {
+            call.grant.learn(call.cpu_micros);
         }
         if let Some(connection) = self.conns.get_mut(&call.conn) {
             connection.streams.remove(&call.stream);

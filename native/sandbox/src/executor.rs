@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::fair::{FairQueue, Lane};
 use crate::ids::IdMap;
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -37,6 +38,9 @@ struct Slot<T> {
     task: Task<T>,
     flag: Arc<TaskWaker>,
     waker: Waker,
+    lane: Lane,
+    /// Processor time of its last turn, µs.
+    last_micros: u32,
 }
 
 pub enum Polled<T> {
@@ -46,11 +50,20 @@ pub enum Polled<T> {
     Panicked,
 }
 
+/// One task's turn.
+pub struct Turn<T> {
+    pub polled: Polled<T>,
+    pub cpu_micros: u64,
+    pub lasted: Duration,
+}
+
 pub struct Executor<T> {
     tasks: IdMap<u64, Slot<T>>,
+    /// Woken and not yet looked at.
     ready: Arc<Mutex<VecDeque<u64>>>,
+    woken: FairQueue,
     /// Never polled yet: they alternate with the woken ones, so that looping guests do not hold up a short call.
-    fresh: VecDeque<u64>,
+    fresh: FairQueue,
     fresh_next: bool,
     clock: TurnClock,
 }
@@ -60,36 +73,51 @@ impl<T> Executor<T> {
         Executor {
             tasks: IdMap::default(),
             ready: Arc::default(),
-            fresh: VecDeque::new(),
+            woken: FairQueue::default(),
+            fresh: FairQueue::default(),
             fresh_next: true,
             clock: TurnClock::default(),
         }
     }
 
-    pub fn insert(&mut self, id: u64, task: impl Future<Output = T> + 'static) {
+    /// cost: µs that a turn of such a task takes, as far as known.
+    pub fn insert(&mut self, id: u64, lane: Lane, cost: u32, task: impl Future<Output = T> + 'static) {
         let flag = Arc::new(TaskWaker { id, queued: AtomicBool::new(false), ready: self.ready.clone() });
         let waker = Waker::from(flag.clone());
-        self.tasks.insert(id, Slot { task: Box::pin(task), flag, waker });
-        self.fresh.push_back(id);
+        self.tasks.insert(id, Slot { task: Box::pin(task), flag, waker, lane, last_micros: 0 });
+        self.fresh.push(lane, id, cost);
     }
 
     /// Drops the task where it stands; Wasmtime unwinds its fiber.
     pub fn remove(&mut self, id: u64) -> bool {
-        self.tasks.remove(&id).is_some()
+        let Some(slot) = self.tasks.remove(&id) else { return false };
+        self.fresh.remove(slot.lane, id);
+        self.woken.remove(slot.lane, id);
+        true
     }
 
     pub fn has_ready(&self) -> bool {
-        !self.fresh.is_empty() || !self.ready.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
+        let woken = !self.woken.is_empty() || !self.ready.lock().unwrap_or_else(|e| e.into_inner()).is_empty();
+        woken || !self.fresh.is_empty()
     }
 
     pub fn next_ready(&mut self) -> Option<u64> {
+        self.line_up_woken();
         self.fresh_next = !self.fresh_next;
         let fresh_first = !self.fresh_next;
-        if fresh_first && let Some(id) = self.fresh.pop_front() {
-            return Some(id);
+        let (first, second) =
+            if fresh_first { (&mut self.fresh, &mut self.woken) } else { (&mut self.woken, &mut self.fresh) };
+        first.pop(|_| true).or_else(|| second.pop(|_| true))
+    }
+
+    /// Those that were woken wait in turns of their tenants, too: a tenant with many guests that loop gets no more turns.
+    fn line_up_woken(&mut self) {
+        let mut ready = self.ready.lock().unwrap_or_else(|e| e.into_inner());
+        while let Some(id) = ready.pop_front() {
+            if let Some(slot) = self.tasks.get(&id) {
+                self.woken.push(slot.lane, id, slot.last_micros);
+            }
         }
-        let woken = self.ready.lock().unwrap_or_else(|e| e.into_inner()).pop_front();
-        woken.or_else(|| self.fresh.pop_front())
     }
 
     /// Before the first poll after a wait: what was spent until now is nobody's.
@@ -97,21 +125,25 @@ impl<T> Executor<T> {
         self.clock.restart();
     }
 
-    /// Polls one task and says how many microseconds of processor time that took; `None` for an unknown id.
-    pub fn poll(&mut self, id: u64) -> Option<(Polled<T>, u64)> {
+    /// Polls one task; `None` for an unknown id.
+    pub fn poll(&mut self, id: u64) -> Option<Turn<T>> {
         let slot = self.tasks.get_mut(&id)?;
         slot.flag.queued.store(false, Ordering::Relaxed);
         let before = Instant::now();
         let mut context = Context::from_waker(&slot.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| slot.task.as_mut().poll(&mut context)));
-        let spent = self.clock.spent(before.elapsed());
+        let lasted = before.elapsed();
+        let cpu_micros = self.clock.spent(lasted);
         let polled = match polled {
-            Ok(Poll::Pending) => return Some((Polled::Pending, spent)),
+            Ok(Poll::Pending) => {
+                slot.last_micros = cpu_micros.min(u64::from(u32::MAX)) as u32;
+                return Some(Turn { polled: Polled::Pending, cpu_micros, lasted });
+            }
             Ok(Poll::Ready(value)) => Polled::Done(value),
             Err(_) => Polled::Panicked,
         };
         self.tasks.remove(&id);
-        Some((polled, spent))
+        Some(Turn { polled, cpu_micros, lasted })
     }
 }
 

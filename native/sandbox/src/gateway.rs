@@ -54,6 +54,9 @@ fn hello(server: &mut Server, id: u64, frame: Frame<'_>) -> Result<(), Fault> {
         conn.credit = hello.credit;
     }
     answer_hello(server, id);
+    if server.draining {
+        server.tell_draining(id);
+    }
     Ok(())
 }
 

@@ -14,7 +14,6 @@ use caisson_frames::{
 use caisson_lockdown::{CodeError, load_sealed, sweep_unpublished};
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use crate::calls::GrantState;
 use crate::capability::on_reply;
 use crate::gateway::{answer_hello, checked_hello, empty, ping};
 use crate::guest::{LoadRefusal, Prepared, prepare};
@@ -55,8 +54,10 @@ pub fn on_frame(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
         }
         Kind::Unload => empty(frame).map(|()| unload(server, frame.stream)),
         Kind::Drain => {
-            server.draining = true;
-            empty(frame).map(|()| done(server, frame.stream))
+            empty(frame)?;
+            server.drain();
+            done(server, frame.stream);
+            Ok(())
         }
         Kind::Halt if frame.flags & FLAG_ANSWER == 0 => halt(server, frame),
         Kind::Ping => ping(server, PARENT, frame),
@@ -163,8 +164,9 @@ fn grant(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
         refuse(server, frame.stream, "grant.count", format!("more than {MAX_GRANTS} grants"));
         return Ok(());
     }
-    let (handle, config) = (grant.handle, grant.config.as_slice().into());
-    let state = GrantState { prepared: prepared.clone(), grant, config, inside: std::cell::Cell::new(0) };
+    let handle = grant.handle;
+    let before = server.grants.get(&handle).map(Rc::as_ref);
+    let state = server.lanes.admit(prepared.clone(), grant, before);
     server.grants.insert(handle, Rc::new(state));
     done(server, frame.stream);
     Ok(())

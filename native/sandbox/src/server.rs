@@ -1,25 +1,28 @@
 //! The loop: read frames, let guests run for a moment, end what is overdue, write.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use caisson_frames::{Handle, Kind, Reason, next_frame};
+use caisson_frames::{Handle, Kind, Reason, next_frame, write_frame};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use wasmtime::Engine;
 
 use crate::args::Args;
-use crate::calls::{Call, GrantState};
+use crate::calls::Call;
 use crate::capability::Incoming;
 use crate::conn::{Conn, Io};
 use crate::executor::Executor;
+use crate::fair::FairQueue;
+use crate::grants::{GrantState, Lanes};
 use crate::guest::End;
 use crate::ids::IdMap;
 use crate::parent::LoadState;
+use crate::slots::Slots;
 use crate::ticker::Heartbeat;
 use crate::timers::Timers;
 use crate::{gateway, parent};
@@ -33,6 +36,9 @@ const RUN_SLICE: Duration = Duration::from_millis(2);
 /// Answers leave at least this often while guests run, so that the gateway works on them meanwhile: written only at the
 /// end of a turn, they would make the two take turns, each idle while the other works.
 const FLUSH_EVERY: Duration = Duration::from_micros(100);
+
+/// After the last call of a drain: what a gateway sent before it heard of the drain is refused and not lost.
+const DRAIN_LINGER: Duration = Duration::from_millis(20);
 
 /// A connection ends with this reason.
 pub struct Fault(pub &'static str, pub String);
@@ -52,13 +58,15 @@ pub struct Server {
     pub loads: HashMap<u32, LoadState>,
     pub grants: HashMap<Handle, Rc<GrantState>>,
     pub calls: IdMap<u64, Call>,
-    pub queue: VecDeque<u64>,
+    pub lanes: Lanes,
+    /// Calls that wait for a slot.
+    pub queue: FairQueue,
     pub next_call: u64,
-    pub running: u32,
-    pub slots: u32,
+    pub slots: Slots,
     pub max_queue: usize,
     pub executor: Executor<End>,
     pub timers: Timers,
+    /// No new call is taken; the process ends when its calls have ended.
     pub draining: bool,
     /// A guest's turn panicked: the process leaves when its calls have ended.
     pub poisoned: bool,
@@ -88,10 +96,10 @@ impl Server {
             loads: HashMap::new(),
             grants: HashMap::new(),
             calls: IdMap::default(),
-            queue: VecDeque::new(),
+            lanes: Lanes::default(),
+            queue: FairQueue::default(),
             next_call: 1,
-            running: 0,
-            slots: args.slots,
+            slots: Slots::new(args.slots),
             max_queue: args.queue,
             executor: Executor::new(),
             timers: Timers::default(),
@@ -116,7 +124,7 @@ impl Server {
             .map_err(|e| Fault("sandbox.poll", e.to_string()))
     }
 
-    /// Returns when the parent is gone; an error when this process must be replaced.
+    /// Returns when the parent is gone or a drain is over; an error when this process must be replaced.
     pub fn run(&mut self, heartbeat: &Heartbeat) -> std::io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         while self.conns.contains_key(&PARENT) {
@@ -133,18 +141,42 @@ impl Server {
             self.run_guests();
             self.expire(Instant::now());
             self.flush_dirty();
-            if self.poisoned && self.calls.is_empty() {
-                return Err(std::io::Error::other("a call panicked"));
+            if events.is_empty() && self.is_drained() {
+                break;
             }
         }
-        Ok(())
+        if self.poisoned { Err(std::io::Error::other("a call panicked")) } else { Ok(()) }
+    }
+
+    /// Takes no new call from now on, and tells every gateway so. What runs or waits goes on.
+    pub fn drain(&mut self) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
+        let gateways: Vec<u64> =
+            self.conns.iter().filter(|(id, c)| **id != PARENT && c.greeted).map(|(id, _)| *id).collect();
+        for id in gateways {
+            self.tell_draining(id);
+        }
+    }
+
+    pub fn tell_draining(&mut self, id: u64) {
+        if let Some(out) = self.output(id) {
+            write_frame(out, Kind::Drain, 0, 0, |_| {});
+        }
+    }
+
+    /// Nothing runs, nothing waits to be sent; after a wait without a frame (see `timeout`) none is on its way either.
+    fn is_drained(&self) -> bool {
+        self.draining && self.calls.is_empty() && self.conns.values().all(|conn| conn.unsent() == 0)
     }
 
     fn timeout(&self) -> Option<Timespec> {
         if self.executor.has_ready() {
             return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
         }
-        let next = [self.next_deadline, self.timers.next()].into_iter().flatten().min()?;
+        let lingering = (self.draining && self.calls.is_empty()).then(|| Instant::now() + DRAIN_LINGER);
+        let next = [self.next_deadline, self.timers.next(), lingering].into_iter().flatten().min()?;
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_micros(100);
         Some(Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) })
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
 const TICK: Duration = Duration::from_millis(5);
-/// An executor turn lasts one tick and one bulk operation (52 ms for 128 MiB, measured); past this it is stuck.
-const STUCK_MILLIS: u64 = 5_000;
-/// Exit status of a process that ended itself: rung 4.
+/// The parent kills a process that does not come back long before this (rung 4); this is for one whose parent hangs, too.
+const STUCK_MILLIS: u64 = 15_000;
+/// Exit status of a process that ended itself.
 pub const STUCK_EXIT: i32 = 70;
 
 /// When the executor last left its wait, in milliseconds since start plus one; 0 while it waits.

@@ -1,4 +1,12 @@
-import { decodeHex, digestBytes, encodeHex, openDocument, parseDigest, sealDocument } from "#trust";
+import {
+  decodeHex,
+  digestBytes,
+  digestOf,
+  encodeHex,
+  openDocument,
+  parseDigest,
+  sealDocument,
+} from "#trust";
 import type { ManifestDigest, ObjectReader, OpenedDocument, PublicKey, Signer } from "#trust";
 import { readConfigValues } from "./config-values.ts";
 import type { ConfigValues } from "./config-values.ts";
@@ -114,6 +122,16 @@ function readLimits(reader: ObjectReader): GrantLimits {
 /** First 16 bytes of the payload's SHA-256: names a grant on the line between gateway and sandbox. */
 export function grantHandle(document: Pick<OpenedDocument<Grant>, "digest">): Uint8Array {
   return digestBytes(document.digest).subarray(0, 16);
+}
+
+const TENANT_KEY_BYTES = 8;
+
+/** Stands for a tenant on the line to a sandbox, which needs to know whose calls take turns and not who they are. */
+export function tenantKey(tenant: string): Uint8Array {
+  return digestBytes(digestOf("file", new TextEncoder().encode(tenant))).subarray(
+    0,
+    TENANT_KEY_BYTES,
+  );
 }
 
 export function handleHex(handle: Uint8Array): string {

@@ -82,7 +82,9 @@ export {
   unaskedImports,
 } from "./capability-imports.ts";
 export type { Grant, GrantLimits } from "./grant.ts";
-export { grantHandle, handleHex, openGrant, parseHandle, sealGrant } from "./grant.ts";
+export { grantHandle, handleHex, openGrant, parseHandle, sealGrant, tenantKey } from "./grant.ts";
+export type { SandboxPlace, SandboxPlaces } from "./sandbox-places.ts";
+export { parseSandboxPlaces, SANDBOX_PLACES_FILE, sandboxPlacesText } from "./sandbox-places.ts";
 export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./snapshot.ts";
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
 export type { FenceEntry, FenceScope, FenceSubject } from "./fence.ts";

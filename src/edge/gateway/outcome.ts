@@ -8,6 +8,8 @@ export interface CallEnd {
 
 const REFUSALS: Readonly<Record<string, ErrorCode>> = {
   "runner.capacity": "runner.capacity",
+  // Sent before the gateway heard that the sandbox takes no new call.
+  "runner.draining": "runner.lost",
   "grant.concurrency": "quota.concurrency",
   "deadline.exceeded": "deadline.exceeded",
 };

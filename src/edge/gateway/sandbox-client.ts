@@ -12,6 +12,7 @@ import {
   MAX_FRAME_BYTES,
   PROTOCOL_VERSION,
   readCredit,
+  readEmpty,
   readHello,
   readNonce,
   readReason,
@@ -56,6 +57,8 @@ export interface SandboxClientOptions {
   readonly secret: Uint8Array;
   /** Told at each change; `reason` is the code with which the sandbox closed the line, or empty. */
   readonly onState?: (state: "ready" | "down", reason: string) => void;
+  /** Asked when the line is lost with calls open: the rung of the kill ladder that ended them, 0 for none. */
+  readonly rungOfLoss?: () => number;
 }
 
 /**
@@ -69,6 +72,9 @@ export class SandboxClient implements Disposable {
   readonly #flush = (): void => this.#flushNow();
   #socket: Socket | null = null;
   #ready = false;
+  /** The sandbox said that it takes no new call. */
+  #draining = false;
+  #retired = false;
   #disposed = false;
   #scheduled = false;
   #retryMs = FIRST_RETRY_MS;
@@ -85,6 +91,17 @@ export class SandboxClient implements Disposable {
 
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** Ready, and the sandbox takes new calls. */
+  get taking(): boolean {
+    return this.#ready && !this.#draining;
+  }
+
+  /** Ends the line when its calls have their results; it is not made again. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#calls.count === 0) this[Symbol.dispose]();
   }
 
   /** Calls without a result yet. */
@@ -165,6 +182,7 @@ export class SandboxClient implements Disposable {
   #greet(): void {
     this.#writer.take(); // what was meant for the line before
     this.#nextStream = 1;
+    this.#draining = false;
     writeHello(
       this.#writer,
       {
@@ -184,9 +202,11 @@ export class SandboxClient implements Disposable {
     const wasReady = this.#ready;
     this.#ready = false;
     this.#socket = null;
-    for (const call of this.#calls.takeAll()) call.lose("runner.lost");
+    const lost = this.#calls.takeAll();
+    const rung = lost.length === 0 ? 0 : (this.#options.rungOfLoss?.() ?? 0);
+    for (const call of lost) call.lose("runner.lost", rung);
     if (wasReady || this.#reason !== "") this.#options.onState?.("down", this.#reason);
-    if (this.#disposed) return;
+    if (this.#disposed || this.#retired) return;
     this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
   }
@@ -220,6 +240,9 @@ export class SandboxClient implements Disposable {
     if (type === frameTypes.hello && (flags & FLAG_ANSWER) !== 0) return this.#onHello(payload);
     if (type === frameTypes.close) {
       this.#reason = readReason(payload).code;
+    } else if (type === frameTypes.drain) {
+      readEmpty(payload);
+      this.#draining = true;
     } else if (type === frameTypes.ping) {
       writeNonce(this.#writer, "pong", readNonce(payload));
       this.schedule();
@@ -245,6 +268,7 @@ export class SandboxClient implements Disposable {
     call.finish(readResult(bytes, start, end));
     const idle = this.#calls.count === 0 && this.#nextStream > RENEW_STREAM;
     if (idle || this.#nextStream > LAST_STREAM) this.#socket?.destroy();
+    if (this.#retired && this.#calls.count === 0) this[Symbol.dispose]();
   }
 }
 
@@ -327,8 +351,8 @@ export class SandboxCall {
   }
 
   /** For SandboxClient: the line is gone. */
-  lose(code: string): void {
-    if (!this.#done) this.finish({ outcome: "lost", rung: 0, code, denied: null, usage: NO_USAGE });
+  lose(code: string, rung = 0): void {
+    if (!this.#done) this.finish({ outcome: "lost", rung, code, denied: null, usage: NO_USAGE });
   }
 
   #pump(): boolean {

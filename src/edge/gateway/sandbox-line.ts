@@ -1,57 +1,89 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parseSandboxPlaces, SANDBOX_PLACES_FILE } from "#contract";
+import type { SandboxPlace, SandboxPlaces } from "#contract";
 import { SandboxClient } from "./sandbox-client.ts";
 
 const LOOK_MS = 25;
-const SECRET = /^[0-9a-f]{64}\n?$/;
+const KILLED_RUNG = 4;
+const NOWHERE: SandboxPlaces = { current: null, killed: [] };
 
-export interface SandboxPlace {
-  readonly socketPath: string;
-  /** Written by the runner when its sandbox serves; a new sandbox has a new secret. */
-  readonly secretPath: string;
-}
-
-/** The gateway's line to whichever sandbox the runner has now: each boot of a sandbox brings a secret of its own. */
+/**
+ * The gateway's line to whichever sandbox the runner names (`SANDBOX_PLACES_FILE`). Where it names another one, new calls
+ * go there as soon as that one answers, and those inside the one before come to their end on their own line.
+ */
 export class SandboxLine implements Disposable {
-  readonly #place: SandboxPlace;
+  readonly #runtime: string;
   readonly #timer: NodeJS.Timeout;
-  #secret = "";
-  #client: SandboxClient | null = null;
+  #seen = "";
+  #current: { readonly place: SandboxPlace; readonly client: SandboxClient } | null = null;
+  /** Takes calls until the current one answers. */
+  #before: SandboxClient | null = null;
+  /** Their calls come to an end. */
+  #retired: readonly SandboxClient[] = [];
 
-  constructor(place: SandboxPlace) {
-    this.#place = place;
+  constructor(runtime: string) {
+    this.#runtime = runtime;
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
     this.#look();
   }
 
-  /** Null while no sandbox answers. */
+  /** Null while no sandbox takes calls. */
   get client(): SandboxClient | null {
-    return this.#client?.ready === true ? this.#client : null;
+    if (this.#current?.client.taking === true) return this.#current.client;
+    return this.#before?.taking === true ? this.#before : null;
   }
 
   #look(): void {
-    if (this.#client?.ready === true) return;
-    const secret = this.#read();
-    if (secret === null || secret === this.#secret) return;
-    this.#client?.[Symbol.dispose]();
-    this.#secret = secret;
-    this.#client = new SandboxClient({
-      socketPath: this.#place.socketPath,
-      secret: Buffer.from(secret, "hex"),
+    const seen = this.#version();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const { current: place } = this.#read();
+    if (place === null || isSame(place, this.#current?.place)) return;
+    this.#retireBefore();
+    this.#before = this.#current?.client ?? null;
+    const client = new SandboxClient({
+      socketPath: join(this.#runtime, place.socket),
+      secret: Buffer.from(place.secret, "hex"),
+      onState: (state) => state === "ready" && this.#retireBefore(),
+      rungOfLoss: () => (this.#read().killed.includes(place.socket) ? KILLED_RUNG : 0),
     });
+    this.#current = { place, client };
   }
 
-  #read(): string | null {
+  #retireBefore(): void {
+    if (this.#before === null) return;
+    this.#retired = [...this.#retired, this.#before].filter(({ open }) => open > 0);
+    this.#before.retire();
+    this.#before = null;
+  }
+
+  /** Changes with the file: the runner puts a new one in its place. */
+  #version(): string {
+    const stat = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? "" : `${stat.ino} ${stat.mtimeNs}`;
+  }
+
+  #read(): SandboxPlaces {
     try {
-      const text = readFileSync(this.#place.secretPath, "latin1");
-      return SECRET.test(text) ? text.trim() : null;
+      return parseSandboxPlaces(readFileSync(this.#file, "latin1")) ?? NOWHERE;
     } catch {
       // The runner has not written it yet.
-      return null;
+      return NOWHERE;
     }
+  }
+
+  get #file(): string {
+    return join(this.#runtime, SANDBOX_PLACES_FILE);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#client?.[Symbol.dispose]();
+    const { client } = this.#current ?? {};
+    for (const each of [client, this.#before, ...this.#retired]) each?.[Symbol.dispose]();
   }
+}
+
+function isSame(one: SandboxPlace, other: SandboxPlace | undefined): boolean {
+  return one.socket === other?.socket && one.secret === other.secret;
 }

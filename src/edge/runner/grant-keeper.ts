@@ -7,6 +7,7 @@ import {
   limits,
   openGrant,
   parseExtensionId,
+  tenantKey,
 } from "#contract";
 import type { Fence, FenceEntry, Grant, Snapshot } from "#contract";
 import { denialCodes, judgeFence } from "#policy";
@@ -218,6 +219,7 @@ export class GrantKeeper {
       );
     await this.#sandbox.grant({
       handle,
+      tenant: tenantKey(grant.tenant),
       load: load.id,
       capabilities: grant.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
       requestBytes: limits.bodyBytes.value,

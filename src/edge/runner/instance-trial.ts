@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { CodedError, quote } from "#trust";
-import { capabilityBits, limits, parseSamples } from "#contract";
+import { capabilityBits, limits, parseSamples, tenantKey } from "#contract";
 import type { ExtensionConfig, Samples, TrialAnswer, TrialQuestion } from "#contract";
 import { measuredDigest } from "./artifact-cache.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
@@ -81,6 +81,7 @@ function grantTrial(
 ): Promise<void> {
   return sandbox.grant({
     handle,
+    tenant: tenantKey("trial"),
     load,
     capabilities: config.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
     ...config.limits,

@@ -58,7 +58,7 @@ export interface SandboxOptions {
   readonly onExit: (exit: SandboxExit) => void;
 }
 
-interface SandboxExit {
+export interface SandboxExit {
   readonly status: number | null;
   readonly signal: string | null;
   readonly detail: string;
@@ -207,7 +207,7 @@ export class SandboxProcess implements AsyncDisposable {
     readEmpty(await done);
   }
 
-  /** From now on every OPEN is refused with `runner.draining`. */
+  /** From now on every OPEN is refused with `runner.draining`; the process ends when its calls have ended (see `gone`). */
   async drain(): Promise<void> {
     readEmpty(
       await this.#ask(frameTypes.done, (stream) => writeEmpty(this.#writer, "drain", stream)),
@@ -231,10 +231,24 @@ export class SandboxProcess implements AsyncDisposable {
     readNonce(await pong);
   }
 
+  /** Resolves when the process is gone. */
+  get gone(): Promise<void> {
+    return this.#gone;
+  }
+
+  get ended(): boolean {
+    return this.#exited;
+  }
+
+  /** For a process that does not come back: its calls are lost. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   /** Closes the line, which ends the process; kills it when it does not go. */
   async stop(): Promise<void> {
     this.#line.destroy();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
+    const timer = setTimeout(() => this.kill(), STOP_MS);
     await this.#gone;
     clearTimeout(timer);
   }
@@ -244,7 +258,7 @@ export class SandboxProcess implements AsyncDisposable {
   }
 
   async #greet(): Promise<void> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), START_MS);
+    const timer = setTimeout(() => this.kill(), START_MS);
     const answer = this.#expect(0, frameTypes.hello);
     writeHello(
       this.#writer,

@@ -22,14 +22,15 @@
  * | reply of storage.kv | | u8 32 entry, u64 revision, expiry, value; 33 absent; 34 written, u64 revision; 35 deleted; 36 page, u8 1 with a cursor, str16 cursor ≤ 1,024, u16 n ≤ 1,000, n × str16 key; or u8 failure (those of http.fetch, 6 quota of keys, 7 quota of bytes, 8 conflict, 9 missing, 10 unavailable, 11 invalid), str16 message, after 8 the revision there is. Expiry and that revision: u8 1 where there is one, u64 |
  * | 9 RESULT | sandbox → gateway | u8 outcome, u8 rung ≤ 4, str8 code ≤ 64, u32 capability that was denied first (0: none), u64 wall µs, queue µs, CPU µs, peak memory, body in, body out, u32 log bytes, log lines, dropped lines, capability calls, egress requests, u64 egress bytes in, out |
  * | 10 RESPONSE, flag 1 = no body | sandbox → gateway | u16 status 200 to 599, headers |
- * | 11 DRAIN | parent → sandbox | nothing; answered by DONE |
+ * | 11 DRAIN | parent → sandbox | nothing; answered by DONE. No new call is taken, and the process ends when its calls have ended |
+ * | 11 DRAIN | sandbox → gateway | nothing, on stream 0: send no new call here |
  * | 12 HALT | parent → sandbox | u8 scope (1 all, 2 one grant), 16 handle, u64 epoch |
  * | 12 HALT, flag 1 | sandbox → parent | u64 epoch, u32 grants refused from now on, u32 unqueued, u32 killed |
  * | 13 PING, 14 PONG | both | 8 nonce |
  * | 32 LOAD | parent → sandbox | 32 SHA-256, u64 size ≤ 256 MiB; DATA and END follow; the stream is the load's id |
  * | 33 LOADED | sandbox → parent | u32 bits of the capabilities that the component imports |
  * | 34 REFUSED | sandbox → parent | str8 code ≤ 64, str16 message ≤ 1,024 |
- * | 35 GRANT | parent → sandbox | 16 handle, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, capability calls, egress requests, egress bytes in, egress bytes out, u64 expiry in Unix ms, u8 n ≤ 64, n × {str8 name ≤ 64, str16 value ≤ 4,096} of config, together ≤ 32,768 bytes |
+ * | 35 GRANT | parent → sandbox | 16 handle, 8 tenant key, u32 load, u32 capability bits, u32 memory bytes, deadline ms, request bytes, response bytes, log bytes, log lines, concurrency, capability calls, egress requests, egress bytes in, egress bytes out, u64 expiry in Unix ms, u8 n ≤ 64, n × {str8 name ≤ 64, str16 value ≤ 4,096} of config, together ≤ 32,768 bytes |
  * | 36 DONE | sandbox → parent | nothing; answers GRANT, UNGRANT, UNLOAD, DRAIN on their stream |
  * | 37 UNGRANT | parent → sandbox | 16 handle |
  * | 38 UNLOAD | parent → sandbox | nothing; the stream is the load's id |

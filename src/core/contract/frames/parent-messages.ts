@@ -75,6 +75,8 @@ export function writeReason(
 /** What a sandbox enforces under one handle. Bounds stand in `readGrant`. */
 export interface GrantFrame {
   readonly handle: Uint8Array;
+  /** 8 bytes, equal for equal tenants (see `tenantKey`): tenants share a sandbox in turns. */
+  readonly tenant: Uint8Array;
   readonly load: number;
   readonly capabilities: number;
   readonly memoryBytes: number;
@@ -98,6 +100,7 @@ export function readGrant(payload: Uint8Array): GrantFrame {
   const r = new PayloadReader(payload);
   const grant = {
     handle: r.bytes(16),
+    tenant: r.bytes(8),
     load: r.u32(),
     capabilities: r.u32(),
     memoryBytes: r.u32(65_536, 128 * MIB),
@@ -134,6 +137,7 @@ function readConfig(r: PayloadReader): readonly (readonly [string, string])[] {
 export function writeGrant(w: FrameWriter, stream: number, grant: GrantFrame): void {
   w.begin(frameTypes.grant, 0, stream);
   w.bytes(grant.handle);
+  w.bytes(grant.tenant);
   for (const value of [
     grant.load,
     grant.capabilities,
