@@ -13,6 +13,7 @@ import { postureClaims } from "./claims/posture-claims.ts";
 import { logClaims } from "./claims/log-claims.ts";
 import { metricsClaims } from "./claims/metrics-claims.ts";
 import { instanceClaims } from "./claims/instance-claims.ts";
+import { queueClaims } from "./claims/queue-claims.ts";
 import { publishClaims } from "./claims/publish-claims.ts";
 import { snapshotClaims } from "./claims/snapshot-claims.ts";
 import type { Claim } from "./claims/claim.ts";
@@ -25,6 +26,7 @@ export const claims: readonly Claim[] = [
   ...loadClaims,
   ...callClaims,
   ...guestClaims,
+  ...queueClaims,
   ...snapshotClaims,
   ...fenceClaims,
   ...egressClaims,

@@ -31,6 +31,7 @@ import {
   systemClock,
 } from "#platform";
 import { LineEncoder, openControlLine, openSpool, readEnrolment } from "#link";
+import type { Log } from "#platform";
 import type { ControlLine, Spool } from "#link";
 import {
   ArtifactCache,
@@ -122,6 +123,7 @@ async function main(): Promise<void> {
   await host.start();
   answerTrials(line, { ...keeper, sandbox: () => host.sandbox, ask: askSample }, log);
   metrics.show("caisson_grants_loaded", () => host.grants);
+  metrics.show("caisson_sandbox_spare_ready", () => Number(host.spareReady));
   metrics.show("caisson_guest_series", () => host.guestMetrics.series);
   metrics.append(() => host.guestMetrics.text());
   showLine(metrics, line);
@@ -224,6 +226,10 @@ class SandboxHost {
   /** Grants that the sandbox holds. */
   get grants(): number {
     return this.#crew.current?.keeper.count ?? 0;
+  }
+
+  get spareReady(): boolean {
+    return this.#crew.spareReady;
   }
 
   /** Null between the end of one sandbox and the start of the next. */

@@ -207,6 +207,7 @@ async function explain(id: string, options: TenantOptions & { evidence?: string 
         .map(([name, value]) => `${name} ${value}`)
         .join(", ")}`,
       ...(execution.denied === "" ? [] : [`  denied ${execution.denied}`]),
+      ...(execution.rung === 0 ? [] : [`  ended by rung ${execution.rung} of the kill ladder`]),
       ...(verdict === null ? [] : ["installed by verdict:", ...reasonTree(verdict.reasons, "  ")]),
       ...logs.map((line) => `  ${line.level} ${printableLines(line.message)}`),
     ];

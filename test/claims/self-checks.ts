@@ -17,6 +17,8 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
     "sandbox.undumpable",
   ],
   HANDLE: ["sandbox.seccomp"],
+  QUEUE: ["sandbox.seccomp"],
+  LADDER: ["sandbox.seccomp"],
   SNAPSHOT: ["gateway.known-answer", "fence.in-force"],
   FENCE: ["fence.acknowledged", "fence.in-force"],
   EGRESS: ["egress.known-answer"],

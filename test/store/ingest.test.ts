@@ -62,6 +62,7 @@ function batchOf(calls: readonly Call[]): ExecutionBatch {
       outcome: "done",
       code: "",
       denied: null,
+      rung: 0,
       status: 200,
       closedAt: NOON + 1,
       usage,
@@ -129,6 +130,7 @@ test("ingestExecutions() records each call with its context and sums its use by 
         egressOutBytes: 1,
       },
       denied: "",
+      rung: 0,
       openedAt: "2030-01-01T13:00:00.000Z",
     },
   });

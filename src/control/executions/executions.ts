@@ -45,6 +45,8 @@ export interface ExecutionView {
   readonly usage: Record<string, number>;
   /** The capability that was denied first; empty where none was. */
   readonly denied: string;
+  /** The step of the kill ladder that ended it; 0: none. */
+  readonly rung: number;
   readonly openedAt: string;
 }
 
@@ -85,6 +87,7 @@ export async function findExecution(
       status: row.status,
       usage: usageView(row),
       denied: row.denied,
+      rung: row.rung,
       openedAt: row.opened_at.toISOString(),
     };
     return { execution, logs: logs.map(logView), install: row.install_id };

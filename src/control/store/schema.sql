@@ -59,6 +59,7 @@ column extension_execution_log.egress_requests integer not null
 column extension_execution_log.egress_in_bytes bigint not null
 column extension_execution_log.egress_out_bytes bigint not null
 column extension_execution_log.denied text not null
+column extension_execution_log.rung smallint not null
 column extension_log.tenant_id uuid not null
 column extension_log.execution_id uuid not null
 column extension_log.seq integer not null

@@ -203,4 +203,5 @@ export interface ExecutionRow {
   egress_in_bytes: BigInt8;
   egress_out_bytes: BigInt8;
   denied: string;
+  rung: number;
 }

@@ -22,6 +22,7 @@ function recordOf(n: number, parts: Partial<ExecutionRecord> = {}): ExecutionRec
     requestId: Buffer.alloc(16, 100 + n),
     outcome: "done",
     code: "",
+    rung: 0,
     status: 200,
     openedAt: 1_764_000_000_000 + n,
     closedAt: 1_764_000_000_001 + n,
@@ -61,17 +62,18 @@ test("parseExecutionBatch() reads what ExecutionEncoder wrote, a context once", 
   const batch = parseExecutionBatch(
     encoded(
       recordOf(1),
-      recordOf(2, { outcome: "trapped", code: "guest.memory", status: 500 }),
+      recordOf(2, { outcome: "lost", code: "runner.lost", rung: 4, status: 503 }),
       recordOf(3, { context: other, denied: "http.fetch" }),
     ),
   );
   expect(batch.count).toBe(3);
   expect(batch.contexts).toEqual([context, other]);
   expect([...batch.context]).toEqual([0, 0, 1]);
-  expect(batch.outcome).toEqual(["done", "trapped", "done"]);
-  expect(batch.code).toEqual(["", "guest.memory", ""]);
+  expect(batch.outcome).toEqual(["done", "lost", "done"]);
+  expect(batch.code).toEqual(["", "runner.lost", ""]);
   expect(batch.denied).toEqual(["", "", "http.fetch"]);
-  expect([...batch.status]).toEqual([200, 500, 200]);
+  expect([...batch.status]).toEqual([200, 503, 200]);
+  expect([...batch.rung]).toEqual([0, 4, 0]);
   expect([...batch.ids.subarray(16, 32)]).toEqual([...Buffer.alloc(16, 2)]);
   expect([...batch.requestIds.subarray(32)]).toEqual([...Buffer.alloc(16, 103)]);
   expect(batch.openedAt[2]).toBe(1_764_000_000_003);
@@ -90,7 +92,7 @@ test("parseExecutionBatch() passes over what a loss of power cut off, and zeros 
 
 test("parseExecutionBatch() refuses what is out of bounds", () => {
   const bytes = encoded(recordOf(1));
-  const record = bytes.length - (3 + 55 + 104 + 1 + 1);
+  const record = bytes.length - (3 + 55 + 104 + 1 + 1 + 1);
   const changed = (at: number, value: number) => {
     const copy = Buffer.from(bytes);
     copy[record + 3 + at] = value;
@@ -103,7 +105,8 @@ test("parseExecutionBatch() refuses what is out of bounds", () => {
     ["a time after all calls", changed(46, 1)],
     ["use beyond safe integers", changed(62, 0xff)],
     ["a denied capability that is none", changed(159, 9)],
-    ["a code longer than its record", changed(160, 9)],
+    ["a rung that is none", changed(160, 5)],
+    ["a code longer than its record", changed(161, 9)],
     ["an unknown kind", changed(-3, 9)],
     ["a text with NUL", encoded(recordOf(1, { code: "a\u0000" }))],
   ] as const)

@@ -14,6 +14,7 @@ import type { ExecutionOutcome } from "./records.ts";
 const ID_BYTES = 16;
 const HASH_BYTES = 32;
 const MAX_STATUS = 599;
+const MAX_RUNG = 4;
 /** No call was later; in µs it is still a safe integer. */
 const MAX_TIME_MS = 9_000_000_000_000;
 
@@ -30,6 +31,7 @@ export interface ExecutionBatch {
   readonly code: readonly string[];
   /** Empty where nothing was denied. */
   readonly denied: readonly string[];
+  readonly rung: Int32Array;
   readonly status: Int32Array;
   /** Unix ms. */
   readonly openedAt: Float64Array;
@@ -86,6 +88,7 @@ function emptyBatch(contexts: readonly ExecutionContext[], count: number) {
     outcome: Array.from<ExecutionOutcome>({ length: count }),
     code: Array.from<string>({ length: count }),
     denied: Array.from<string>({ length: count }),
+    rung: new Int32Array(count),
     status: new Int32Array(count),
     openedAt: times(),
     closedAt: times(),
@@ -122,6 +125,7 @@ function readRecord(
   batch.outcome[i] = executionOutcomes[fields[offsets.outcome] ?? 0] ?? refuse("no such outcome");
   const denied = fields[offsets.denied] ?? 0;
   batch.denied[i] = denied === 0 ? "" : outsideCapability(denied);
+  batch.rung[i] = within(fields[offsets.rung] ?? 0, MAX_RUNG);
   batch.status[i] = within(view.getUint16(at + offsets.status, true), MAX_STATUS);
   batch.openedAt[i] = within(readU64(view, at + offsets.openedAt), MAX_TIME_MS);
   batch.closedAt[i] = within(readU64(view, at + offsets.closedAt), MAX_TIME_MS);

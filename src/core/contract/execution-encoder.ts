@@ -28,6 +28,7 @@ export class ExecutionEncoder {
     writeU64(bytes, record.closedAt, at + offsets.closedAt);
     writeUsage(bytes, record.usage, at + offsets.usage);
     bytes[at + offsets.denied] = record.denied === null ? 0 : outsideNumbers[record.denied];
+    bytes[at + offsets.rung] = record.rung;
     this.#end(entryKinds.record, this.#text(record.code, at + offsets.code, 1));
   }
 

@@ -21,6 +21,8 @@ export interface ExecutionRecord {
   readonly requestId: Uint8Array;
   readonly outcome: ExecutionOutcome;
   readonly code: string;
+  /** The step of the kill ladder that ended it; 0: none. */
+  readonly rung: number;
   /** The capability that was denied first. */
   readonly denied: OutsideCapability | null;
   readonly status: number;
@@ -36,7 +38,7 @@ export interface ExecutionRecord {
  * | kind | fields |
  * |---|---|
  * | 1 context, numbered from 0 in the order they come | 16 tenant, 16 install, 32 content hash, str8 extension ≤ 79, version ≤ 64, principal ≤ 64, method ≤ 16, str16 endpoint ≤ 512 |
- * | 2 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 13 usage, u8 denied capability (0: none), str8 code ≤ 64 |
+ * | 2 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 13 usage, u8 denied capability (0: none), u8 rung ≤ 4, str8 code ≤ 64 |
  */
 export const entryKinds = { context: 1, record: 2 } as const;
 export const ENTRY_HEAD_BYTES = 3;
@@ -53,7 +55,8 @@ export const recordOffsets = {
   closedAt: 47,
   usage: usageAt,
   denied: usageAt + 8 * usageFields.length,
-  code: usageAt + 8 * usageFields.length + 1,
+  rung: usageAt + 8 * usageFields.length + 1,
+  code: usageAt + 8 * usageFields.length + 2,
 } as const;
 
 /** Of texts, in bytes. */

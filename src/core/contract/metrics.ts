@@ -81,6 +81,10 @@ export const metricTable = {
   caisson_build_seconds: histogram("one compilation", ["runner"], DOOR_SECONDS),
   caisson_grants_loaded: gauge("grants that the sandbox holds", ["runner"]),
   caisson_sandbox_ends_total: counter("sandbox processes that ended unasked", ["runner"]),
+  caisson_sandbox_spare_ready: gauge(
+    "1 while a spare sandbox holds what the one holds that takes calls",
+    ["runner"],
+  ),
   caisson_sandbox_rungs_total: counter(
     "sandbox processes that did not come back: 3 left and were replaced, 4 were killed",
     ["runner"],

@@ -83,6 +83,7 @@ const ExecutionView = closed({
   status: Type.Integer(),
   usage: Type.Record(Type.String(), Type.Number()),
   denied: Type.String(),
+  rung: Type.Integer(),
   openedAt: Time,
 });
 const LogLineView = closed({

@@ -194,7 +194,7 @@ export class ExtensionCall implements CallSink, Written {
     else if (!response.writableEnded) response.destroy(); // half an answer is no answer
   }
 
-  #record(code: string, outcome: ExecutionOutcome, { usage, denied }: Used): void {
+  #record(code: string, outcome: ExecutionOutcome, { usage, denied, rung }: Used): void {
     const { id, key, route } = this.#parts;
     const record = {
       context: route.contextOf(key),
@@ -207,14 +207,15 @@ export class ExtensionCall implements CallSink, Written {
       closedAt: Date.now(),
       usage,
       denied,
+      rung,
     };
     this.#parts.record(record, this);
   }
 }
 
-type Used = Pick<CallResult, "usage" | "denied">;
+type Used = Pick<CallResult, "usage" | "denied" | "rung">;
 
-const NOTHING_USED: Used = { usage: NO_USAGE, denied: null };
+const NOTHING_USED: Used = { usage: NO_USAGE, denied: null, rung: 0 };
 
 interface OutgoingHead {
   readonly status: number;

@@ -80,6 +80,11 @@ export class SandboxCrew {
     return this.#current;
   }
 
+  /** A spare would take over at once. */
+  get spareReady(): boolean {
+    return this.#spare?.loaded === true;
+  }
+
   /** Resolves when the first sandbox serves; the spare follows. Throws RunnerProcessError "sandbox.start". */
   async start(): Promise<void> {
     const { runtime } = this.#parts;
