@@ -52,7 +52,11 @@ export const queueClaims: readonly Claim[] = [
     sentence:
       "A sandbox that has not come back for about five seconds is killed; its calls end with runner.lost, and their records say rung 4.",
     tooth: [
-      edit(CREW, "if (member.unanswered > KILL_LOOKS) this.#kill(member);\n      else if", "if"),
+      edit(
+        CREW,
+        "if (member.unanswered > (member.fences > 0 ? FENCE_LOOKS : KILL_LOOKS)) this.#kill(member);\n      else if",
+        "if",
+      ),
     ],
   },
   {

@@ -378,7 +378,7 @@ mod tests {
             let lines = queue.grants.iter().map(|g| g.entries.capacity()).sum::<usize>();
             lines + queue.round.capacity() + queue.tenants.iter().map(|t| t.round.capacity()).sum::<usize>()
         };
-        let mut fill = |queue: &mut FairQueue| {
+        let fill = |queue: &mut FairQueue| {
             for tenant in 0..8 {
                 push(queue, tenant, tenant, 100);
             }

@@ -1,7 +1,7 @@
 /** The file by which a runner tells the gateways of its machine where calls go; in the runtime folder, 0600. */
 export const SANDBOX_PLACES_FILE = "sandbox.places";
 /** Of so many sandboxes that were killed it still says so. */
-export const MAX_KILLED = 8;
+const MAX_KILLED = 8;
 
 /** socket: a file of the same folder. secret: 64 hex digits, new with each sandbox. */
 export interface SandboxPlace {

@@ -20,8 +20,8 @@ const LOOK_MS = 100;
 const LEAVE_LOOKS = 10;
 /** Rung 4: about five seconds, and it is killed. */
 const KILL_LOOKS = 50;
-/** A fence does not wait longer for a process that does not come back: what it stops must be stopped everywhere. */
-const FENCE_MS = 2_000;
+/** A fence waits no longer, about two seconds, for a process that does not come back: what it stops is stopped everywhere. */
+const FENCE_LOOKS = 20;
 const SOCKETS = /^sandbox-[0-9a-f]{6}\.sock$/;
 
 export interface CrewParts {
@@ -53,6 +53,8 @@ interface Member {
   unanswered: number;
   /** Holds what the newest state grants. */
   loaded: boolean;
+  /** Fences that wait for it. */
+  fences: number;
 }
 
 /**
@@ -67,6 +69,7 @@ export class SandboxCrew {
   readonly #leaving = new Set<Member>();
   readonly #killed: string[] = [];
   #looking: NodeJS.Timeout | null = null;
+  #hiringSpare = false;
   #stopping = false;
   #published = "";
 
@@ -139,19 +142,19 @@ export class SandboxCrew {
 
   async #load(member: Member): Promise<void> {
     const state = this.#parts.state();
-    if (state !== null) await member.keeper.apply(state);
+    if (state !== null && !member.sandbox.ended) await member.keeper.apply(state);
     member.loaded = true;
   }
 
   async #fenceOne(member: Member, fence: Fence): Promise<FenceCounts> {
-    const late = setTimeout(() => this.#kill(member), FENCE_MS);
+    member.fences += 1;
     try {
       return await member.keeper.fence(fence);
     } catch (error) {
       if (member.sandbox.ended) return NOTHING_STOPPED; // nothing runs there any more
       throw error;
     } finally {
-      clearTimeout(late);
+      member.fences -= 1;
     }
   }
 
@@ -173,13 +176,17 @@ export class SandboxCrew {
   }
 
   async #hireSpare(): Promise<void> {
-    if (this.#stopping || this.#spare !== null || this.#current === null) return;
+    if (this.#stopping || this.#hiringSpare || this.#spare !== null || this.#current === null)
+      return;
+    this.#hiringSpare = true;
     try {
       this.#spare = await this.#hire();
       await this.#load(this.#spare);
     } catch (error) {
       this.#parts.keeper.log.error("sandbox.spare", { reason: String(error) });
       setTimeout(() => void this.#hireSpare(), 10 * RESTART_MS);
+    } finally {
+      this.#hiringSpare = false;
     }
   }
 
@@ -202,7 +209,7 @@ export class SandboxCrew {
       if (member !== null && member === this.#current) await parts.report(handle, failure);
     };
     const keeper = new GrantKeeper({ ...parts, report }, sandbox, this.#fence);
-    member = { socket, sandbox, keeper, unanswered: 0, loaded: false };
+    member = { socket, sandbox, keeper, unanswered: 0, loaded: false, fences: 0 };
     if (this.#stopping) await sandbox.stop();
     return member;
   }
@@ -230,7 +237,7 @@ export class SandboxCrew {
           () => (member.unanswered = 0),
           () => {}, // gone: see onExit
         );
-      if (member.unanswered > KILL_LOOKS) this.#kill(member);
+      if (member.unanswered > (member.fences > 0 ? FENCE_LOOKS : KILL_LOOKS)) this.#kill(member);
       else if (member.unanswered > LEAVE_LOOKS) this.#leave(member);
     }
   }
