@@ -71,7 +71,7 @@ function neighbour(): Promise<number> {
   );
 }
 
-test("a sandbox that does not come back takes no new calls: the spare answers them [LADDER-3]", async () => {
+test("a sandbox that does not come back takes no new calls: the spare answers them [LADDER-LEAVE]", async () => {
   await whileStill(async (still) => {
     await untilReplaced(caisson, still);
     expect(await neighbour()).toBe(200);
@@ -79,7 +79,7 @@ test("a sandbox that does not come back takes no new calls: the spare answers th
   });
 });
 
-test("a sandbox that answers, however busy, is not replaced [LADDER-3 twin]", async () => {
+test("a sandbox that answers, however busy, is not replaced [LADDER-LEAVE twin]", async () => {
   await caisson.serve({ name: "loops", guest: "loop", limits: { deadlineMs: 3_000 } });
   const before = await currentSandbox(caisson);
   const loops = Array.from({ length: 16 }, () =>
@@ -102,7 +102,7 @@ async function recordOf(requestId: string): Promise<Record<string, unknown>> {
   });
 }
 
-test("a sandbox that does not come back at all is killed, and its calls say so, on record with the rung [LADDER-4]", async () => {
+test("a sandbox that does not come back at all is killed, and its calls say so, on record with the rung [LADDER-KILL]", async () => {
   const { pid, answer } = await whileStill(async (still, call) => {
     const ended = await lastAnswer(
       async () => isThere(still.pid),
@@ -122,7 +122,7 @@ test("a sandbox that does not come back at all is killed, and its calls say so, 
   expect(await neighbour()).toBe(200);
 });
 
-test("a sandbox that comes back in time ends the calls inside well, and then itself [LADDER-4 twin]", async () => {
+test("a sandbox that comes back in time ends the calls inside well, and then itself [LADDER-KILL twin]", async () => {
   const killed = await runnerMetric(caisson, 'caisson_sandbox_rungs_total{rung="4"}');
   const { pid, answer } = await whileStill(async (still, call) => {
     await untilReplaced(caisson, still);

@@ -39,7 +39,7 @@ export const queueClaims: readonly Claim[] = [
   },
   {
     ...ladder,
-    id: "LADDER-3",
+    id: "LADDER-LEAVE",
     sentence:
       "A sandbox that has not come back for about a second takes no new calls: a warm spare answers them.",
     notClaimed:
@@ -48,7 +48,7 @@ export const queueClaims: readonly Claim[] = [
   },
   {
     ...ladder,
-    id: "LADDER-4",
+    id: "LADDER-KILL",
     sentence:
       "A sandbox that has not come back for about five seconds is killed; its calls end with runner.lost, and their records say rung 4.",
     tooth: [
