@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/http-api/index.ts";
 import type { FenceScope } from "../../src/core/contract/index.ts";
-import { childrenOf } from "../e2e/children.ts";
+import { currentSandbox } from "../e2e/sandboxes.ts";
 import type { Caisson } from "../e2e/caisson.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
 import { lastAnswer, until } from "../e2e/until.ts";
@@ -169,7 +169,7 @@ async function whileRunning(name: string, target: "itself" | "another"): Promise
   const extension = `acme.${name}`;
   await caisson.serve({ name, guest: "loop", limits: { deadlineMs: 4_000 } });
   const answer = caisson.call(caisson.north.key, `/api/ext/${extension}/`);
-  const inside = childrenOf(caisson.pidOf("runner"), "caisson-sandbox")[0] ?? 0;
+  const { pid: inside } = await currentSandbox(caisson);
   await until("the loop to run", async () => ((await cpuTicks(inside)) > 5 ? true : null));
   const stopped = target === "itself" ? extension : "acme.nothing";
   const { killed } = await stop(caisson.operator, "extension", stopped);
@@ -199,7 +199,7 @@ test("a halt of something else leaves the calls inside alone [FENCE-RUNNING twin
 
 /** Mappings of sealed code in the sandbox. */
 async function codeMappings(): Promise<number> {
-  const [sandbox = 0] = childrenOf(caisson.pidOf("runner"), "caisson-sandbox");
+  const { pid: sandbox } = await currentSandbox(caisson);
   const maps = await readFile(`/proc/${sandbox}/maps`, "utf8");
   return new Set(
     maps

@@ -140,7 +140,7 @@ test("whoever sends refused requests cannot flood the log: what is over the rate
   expect(written).toBeLessThan(refused);
 });
 
-test("a runner without its sandbox is not ready; with the next one it is, and the end is counted", async () => {
+test("a sandbox that ends is counted, and the runner is ready with another one", async () => {
   const before = await valueOf("runner", "caisson_sandbox_ends_total");
   const [sandbox] = childrenOf(caisson.pidOf("runner"), "caisson-sandbox");
   process.kill(sandbox ?? 0, "SIGKILL");
