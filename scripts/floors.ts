@@ -30,6 +30,7 @@ export type DomainName =
   | "link"
   | "runner"
   | "gateway"
+  | "execute"
   | "broker"
   | "kit"
   | "cli"
@@ -124,6 +125,12 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
   link: { folder: "src/edge/link", floor: 3, sees: [...core], packages: [] },
   runner: { folder: "src/edge/runner", floor: 4, sees: [...core, "link"], packages: [] },
   gateway: { folder: "src/edge/gateway", floor: 4, sees: [...core, "link"], packages: [] },
+  execute: {
+    folder: "src/edge/execute",
+    floor: 5,
+    sees: [...core, "link", "gateway"],
+    packages: [],
+  },
   broker: { folder: "src/edge/broker", floor: 4, sees: [...core, "link"], packages: [] },
   kit: {
     folder: "src/kit",
@@ -151,6 +158,7 @@ export const domains: Readonly<Record<DomainName, Domain>> = {
       "link",
       "runner",
       "gateway",
+      "execute",
       "broker",
       "kit",
     ],

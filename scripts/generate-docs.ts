@@ -43,10 +43,13 @@ export const publicNames: Readonly<
   extension_execution_log: { state: "live", meaning: "table: a row per call" },
   extension_quota_usage: { state: "live", meaning: "table: use per install and hour" },
   "sha256/<hash>": { state: "live", meaning: "object key of a blob" },
-  RUNNER_BASE_URL: { state: "reserved", meaning: "a runner elsewhere" },
+  RUNNER_BASE_URL: {
+    state: "live",
+    meaning: "where a gateway's calls go: `unix:` or `https://…` of a runner elsewhere",
+  },
   RUNNER_PUBLIC_BASE: { state: "reserved", meaning: "origin of UI files" },
   EXT_EGRESS_ALLOWLIST: { state: "live", meaning: "the operator's ceiling for egress" },
-  "POST /v1/execute": { state: "reserved", meaning: "calls of a runner elsewhere" },
+  "POST /v1/execute": { state: "live", meaning: "calls of a runner elsewhere, on the runner" },
   "api/v1/mcp/": { state: "reserved", meaning: "MCP endpoint" },
 };
 

@@ -2,6 +2,7 @@ import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
 import { configClaims } from "./claims/config-claims.ts";
 import { egressClaims } from "./claims/egress-claims.ts";
+import { executeClaims } from "./claims/execute-claims.ts";
 import { evidenceClaims } from "./claims/evidence-claims.ts";
 import { fenceClaims } from "./claims/fence-claims.ts";
 import { guestClaims } from "./claims/guest-claims.ts";
@@ -25,6 +26,7 @@ export const claims: readonly Claim[] = [
   ...installClaims,
   ...loadClaims,
   ...callClaims,
+  ...executeClaims,
   ...guestClaims,
   ...queueClaims,
   ...snapshotClaims,

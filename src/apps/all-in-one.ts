@@ -16,6 +16,10 @@ import type { Mode } from "./mode.ts";
 import { localEdgeUrl } from "./edge-door.ts";
 import { keptEnrolments } from "./kept-enrolments.ts";
 import { edgeDoorPort, operationsPort, operationsPorts } from "./operations.ts";
+import { localEdgeKinds } from "./runner-base.ts";
+import { readRunnerDoor } from "./runner-door.ts";
+import type { RunnerDoorSettings } from "./runner-door.ts";
+import type { EdgeKind } from "#store";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -33,6 +37,9 @@ settings, by environment:
   EXT_EGRESS_ALLOWLIST  origins that extensions may reach at all, comma-separated; none unless named
   CAISSON_EGRESS_DNS    servers that resolve those names; this machine's own unless named
   CAISSON_EGRESS_CA     PEM file of authorities to trust beside the well-known ones; none unless named
+  RUNNER_BASE_URL    https://host:port of a runner elsewhere; this machine then runs none (docs/remote-runner.md).
+                     CAISSON_RUNNER_CA: PEM file of the authorities of its certificate
+  CAISSON_RUNNER_TLS_CERT, _TLS_KEY, _BIND, _PORT  where this machine's runner takes calls from elsewhere; nowhere unless named
   CAISSON_SAMPLES    off: no demo tenants and samples
   DATABASE_URL       a PostgreSQL of your own; CAISSON_DATABASE_OWNER_URL: a role that may change its schema
   CAISSON_MODE       production: TLS, sealed keys, an address of your choice; docs/production.md has its settings
@@ -42,6 +49,10 @@ interface StartConfig {
   readonly data: string;
   readonly runtime: string;
   readonly mode: Mode;
+  /** Edges that run here. */
+  readonly edges: readonly EdgeKind[];
+  /** Where the runner of this machine takes calls from elsewhere. */
+  readonly door: RunnerDoorSettings | null;
   /** False: the operator has a database of their own. */
   readonly embeddedDatabase: boolean;
   readonly port: number;
@@ -54,18 +65,21 @@ function readStartConfig(env: Readonly<Record<string, string | undefined>>): Sta
   const all = { ...env, CAISSON_DATA: data, CAISSON_RUNTIME: runtime, CAISSON_PG_SOCKET: runtime };
   const reader = new EnvReader(all);
   // What the processes will read is read here too, so that one refusal names every wrong setting.
-  const { mode } = readControlSettings(reader, all);
+  const { mode, runner } = readControlSettings(reader, all);
   readGatewaySettings(reader, all);
   readBrokerSettings(reader, all);
+  const door = readRunnerDoor(reader);
   const production = mode.name === "production";
-  const samples =
-    reader.choice("CAISSON_SAMPLES", ["on", "off"], production ? "off" : "on") === "on";
+  const none = production || runner.kind === "https"; // nobody runs samples before the runner elsewhere is enrolled
+  const samples = reader.choice("CAISSON_SAMPLES", ["on", "off"], none ? "off" : "on") === "on";
   if (samples && production)
     reader.refuse("CAISSON_SAMPLES", "demo tenants and samples are of development mode");
   return reader.done({
     data,
     runtime,
     mode,
+    edges: localEdgeKinds(runner),
+    door,
     embeddedDatabase: reader.optional("DATABASE_URL") === null,
     port: reader.int("CAISSON_PORT", { min: 1_024, max: 65_000, default: 8_700 }),
     samples,
@@ -83,6 +97,7 @@ async function main(): Promise<void> {
   for (const port of [config.port, config.port + 1]) await requireFree(port, config.mode.bind);
   for (const port of [edgeDoorPort(config.port), ...operationsPorts(config.port)])
     await requireFree(port, "127.0.0.1");
+  if (config.door !== null) await requireFree(config.door.port, config.door.bind);
   buildNative();
   const { runtime } = config;
   await mkdir(runtime, { recursive: true, mode: 0o700 });
@@ -168,9 +183,7 @@ function processesOf(
     );
   return [
     make("control", config.port),
-    make("broker"),
-    make("runner"),
-    make("gateway", config.port + 1),
+    ...config.edges.map((kind) => make(kind, kind === "gateway" ? config.port + 1 : undefined)),
   ];
 }
 

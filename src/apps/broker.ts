@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brokerServer, egressKnownAnswer, hostResolver, readAuthorities } from "#broker";
 import {
@@ -25,6 +25,7 @@ async function main(): Promise<void> {
   const readiness = new Readiness();
   const reader = new EnvReader(process.env);
   const config = reader.done(readBrokerSettings(reader, process.env));
+  await mkdir(config.runtime, { recursive: true, mode: 0o700 });
   const enrolment = await readEnrolment(join(config.data, "edge/broker.json"));
   await using line = await openControlLine({
     enrolment,

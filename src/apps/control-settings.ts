@@ -5,6 +5,8 @@ import { readMode } from "./mode.ts";
 import type { Mode } from "./mode.ts";
 import { readOperationsPort } from "./operations.ts";
 import type { Env } from "./operations.ts";
+import { readRunnerBase } from "./runner-base.ts";
+import type { RunnerBase } from "./runner-base.ts";
 
 export interface ControlSettings {
   readonly data: string;
@@ -13,6 +15,8 @@ export interface ControlSettings {
   readonly operationsPort: number;
   readonly database: Databases;
   readonly trustBundle: string | null;
+  /** Where the gateway of this machine sends its calls. */
+  readonly runner: RunnerBase;
 }
 
 interface Databases {
@@ -29,6 +33,7 @@ export function readControlSettings(reader: EnvReader, env: Env): ControlSetting
     operationsPort: readOperationsPort(reader, "control"),
     database: readDatabases(reader),
     trustBundle: reader.optional("SIGNING_TRUST_BUNDLE"),
+    runner: readRunnerBase(reader),
   };
 }
 

@@ -26,8 +26,9 @@ import { PostureDesk, SelfChecks } from "#posture";
 import { BlobStore, openKeys, sweepPending, TrialDesk, TrustRoots } from "#registry";
 import type { ControlKeys, RegistryParts } from "#registry";
 import { startControlApi } from "#api";
-import { enrolEdge, setOperatorKey } from "#tenants";
-import { localSecrets } from "./local-secrets.ts";
+import { setOperatorKey } from "#tenants";
+import { enrolLocalEdges, operatorKeyOf } from "./local-secrets.ts";
+import { localEdgeKinds } from "./runner-base.ts";
 import { readControlSettings } from "./control-settings.ts";
 import type { ControlSettings } from "./control-settings.ts";
 import { ownChecks } from "./own-checks.ts";
@@ -159,17 +160,14 @@ async function bundleText(value: string): Promise<string> {
   return value.includes("-----BEGIN") ? value : readFile(value, "utf8");
 }
 
-/** The edges of this machine lie in the data folder, so that every start has the same ones. */
 async function enrolLocal(
-  { data, mode }: ControlSettings,
+  { data, mode, runner }: ControlSettings,
   registry: RegistryParts,
   url: string,
 ): Promise<void> {
-  const { operatorKeyFile } = mode;
-  const secrets = await localSecrets(data, { url, operatorKeyFile }, registry.keys);
-  await setOperatorKey(registry.store, registry.clock, secrets.operatorKey);
-  for (const [kind, token] of secrets.edges)
-    await enrolEdge(registry.store, registry.clock, kind, token);
+  const { keys, store, clock } = registry;
+  await setOperatorKey(store, clock, await operatorKeyOf(data, mode.operatorKeyFile));
+  await enrolLocalEdges({ data, url, kinds: localEdgeKinds(runner), keys, store, clock });
 }
 
 /** Guest log lines past their time, keys that have expired, and pushes that nobody asked the publish door about. */

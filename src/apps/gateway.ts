@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { ObjectReader, parseStrictJson } from "#trust";
 import { ExecutionEncoder } from "#contract";
 import {
   endWithParent,
@@ -9,14 +10,22 @@ import {
   startOperations,
   systemClock,
 } from "#platform";
+import type { Log } from "#platform";
+import { RemoteRunner } from "#execute";
 import { CallLog, GatewayServer, SandboxLine } from "#gateway";
+import type { SandboxPort } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
+import type { ControlLine, Enrolment } from "#link";
 import { drainServer, MAX_DRAIN_MS } from "./drain.ts";
 import { readGatewaySettings } from "./gateway-settings.ts";
+import type { GatewaySettings } from "./gateway-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
 import { followCertificate, publicServer } from "./public-server.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
+
+const MAX_CREDENTIAL_BYTES = 8_192;
+const CREDENTIAL_MS = 5_000;
 
 async function main(): Promise<void> {
   endWithParent();
@@ -38,13 +47,13 @@ async function main(): Promise<void> {
     send: (batch) => line.post("/v1/edge/executions", batch),
     log,
   });
-  using sandbox = new SandboxLine(config.runtime);
+  await using runner = openRunner(config, { enrolment, line, log });
   const calls = new CallLog({ log, metrics, lines: config.callLines });
   const { mode } = config;
   const gateway = new GatewayServer({
     serve: (options, listener) => publicServer(mode, options, listener),
     fresh: () => line.fresh(),
-    sandbox: () => sandbox.client,
+    sandbox: () => runner.client,
     record: (record, answer) => {
       calls.ended(record);
       if (!spool.append(record, answer)) answer.onWritten(false);
@@ -59,7 +68,7 @@ async function main(): Promise<void> {
   showLine(metrics, line);
   showSpool(metrics, spool);
   readiness.add("snapshot", () => line.fresh() !== null);
-  readiness.add("sandbox", () => sandbox.client !== null);
+  readiness.add("sandbox", () => runner.client !== null);
   readiness.add("spool", () => spool.open);
   await new Promise<void>((resolve, reject) =>
     server.once("error", reject).listen(config.port, mode.bind, resolve),
@@ -81,6 +90,50 @@ async function main(): Promise<void> {
   readiness.leave();
   log.info("gateway.leaving", { open: gateway.open });
   await drainServer(server, () => gateway.open, Math.min(config.deadlineMs, MAX_DRAIN_MS));
+}
+
+interface RunnerLine extends AsyncDisposable {
+  /** Null while none answers. */
+  readonly client: SandboxPort | null;
+}
+
+/** Where calls go: the sandbox of this machine's runner, or a runner elsewhere. */
+function openRunner(
+  { runner, runtime }: GatewaySettings,
+  { enrolment, line, log }: { enrolment: Enrolment; line: ControlLine; log: Log },
+): RunnerLine {
+  if (runner.kind === "https")
+    return new RemoteRunner({
+      ...runner,
+      stateKey: enrolment.stateKey,
+      credential: (url, key) => askCredential(line, url, key),
+      fence: () => line.state.fence,
+      clock: systemClock,
+      log,
+    });
+  const sandbox = new SandboxLine(runner.folder ?? runtime);
+  return {
+    get client() {
+      return sandbox.client;
+    },
+    async [Symbol.asyncDispose]() {
+      sandbox[Symbol.dispose]();
+    },
+  };
+}
+
+async function askCredential(line: ControlLine, runner: string, key: string): Promise<string> {
+  const body = Buffer.from(JSON.stringify({ runner, key }));
+  const answer = await line.ask("/v1/edge/credential", body, {
+    headers: {},
+    maxBytes: MAX_CREDENTIAL_BYTES,
+    signal: AbortSignal.timeout(CREDENTIAL_MS),
+  });
+  const reader = ObjectReader.of(
+    parseStrictJson(answer, { maxBytes: MAX_CREDENTIAL_BYTES }),
+    "credential",
+  );
+  return reader.string("token");
 }
 
 await main();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { writeEnrolment } from "#link";
+import { newId } from "#platform";
 import { createSigner, newPrivateKey } from "#trust";
 import { keptEnrolments } from "./kept-enrolments.ts";
 
@@ -21,6 +22,8 @@ async function enrol(edge: string, url: string): Promise<void> {
   const { publicKey } = createSigner(newPrivateKey("ed25519"));
   await writeEnrolment(join(data, `edge/${edge}.json`), {
     url,
+    ca: null,
+    edge: newId("edge"),
     stateKey: publicKey,
     trustRootKey: publicKey,
     edgeToken: `token of ${edge}`,

@@ -39,7 +39,7 @@ export interface Mode {
   readonly operatorKeyFile: string | null;
 }
 
-const LOOPBACK = ["127.0.0.1", "::1"];
+export const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 const PRODUCTION_ONLY = [
   "CAISSON_PUBLIC_HOST",
   "CAISSON_TLS_CERT",
@@ -133,11 +133,11 @@ function readTransport(reader: EnvReader, publicHost: string, now: Date): Transp
   return { kind: "plain" };
 }
 
-/** Text: what is wrong with the files. */
+/** Text: what is wrong with the files. host: the name that clients use; null: clients know it, this process does not. */
 export function readPair(
   certFile: string,
   keyFile: string,
-  host: string,
+  host: string | null,
   now: Date,
 ): TlsPair | string {
   try {
@@ -147,7 +147,7 @@ export function readPair(
       return `the key in ${keyFile} is not that of the certificate in ${certFile}`;
     if (now < leaf.validFromDate || now > leaf.validToDate)
       return `the certificate in ${certFile} is valid from ${leaf.validFrom} to ${leaf.validTo}`;
-    if (leaf.checkHost(host) === undefined)
+    if (host !== null && leaf.checkHost(host) === undefined)
       return `the certificate in ${certFile} is not for ${host} (CAISSON_PUBLIC_HOST)`;
     return { cert, key };
   } catch (error) {

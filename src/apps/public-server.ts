@@ -36,11 +36,20 @@ function onlyFrom(server: Server, peers: readonly BlockList[]): void {
 
 /** Takes a renewed certificate from its files; a pair that does not hold is told, and the old one stays. */
 export function followCertificate(mode: Mode, server: Server, log: Log): Disposable {
-  const { transport, publicHost } = mode;
+  const { transport, publicHost: host } = mode;
   if (transport.kind !== "tls") return { [Symbol.dispose]: () => {} };
-  const { certFile, keyFile } = transport;
+  return followPair({ ...transport, host }, server, log);
+}
+
+/** The same of a server that has its own files. */
+export function followPair(
+  files: { readonly certFile: string; readonly keyFile: string; readonly host: string | null },
+  server: Server,
+  log: Log,
+): Disposable {
+  const { certFile, keyFile, host } = files;
   const take = () => {
-    const pair = readPair(certFile, keyFile, publicHost, new Date());
+    const pair = readPair(certFile, keyFile, host, new Date());
     if (typeof pair === "string") return log.error("certificate.refused", { reason: pair });
     if ("setSecureContext" in server && typeof server.setSecureContext === "function") {
       server.setSecureContext(pair); // node:tls Server, which createTls made

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeHex, uuidText } from "#trust";
@@ -12,6 +12,7 @@ import {
 } from "#contract";
 import type {
   CapabilityCall,
+  Grant,
   LogFrame,
   LogLevel,
   LogRecord,
@@ -49,6 +50,8 @@ import { MAX_DRAIN_MS } from "./drain.ts";
 import { readOperationsPort } from "./operations.ts";
 import { checkOf, fenceInForce, reportSelfChecks, trustKnownAnswer } from "./report-self-checks.ts";
 import { askSample } from "./sample-call.ts";
+import { openRunnerDoor, readRunnerDoor } from "./runner-door.ts";
+import type { RunnerDoorSettings } from "./runner-door.ts";
 import { sandboxChecks } from "./sandbox-checks.ts";
 import { showLine, showSpool } from "./show-line.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -62,6 +65,8 @@ interface RunnerConfig {
   readonly data: string;
   readonly runtime: string;
   readonly operationsPort: number;
+  /** Where calls from elsewhere are taken; null: nowhere. */
+  readonly door: RunnerDoorSettings | null;
 }
 
 function readRunnerConfig(env: Readonly<Record<string, string | undefined>>): RunnerConfig {
@@ -71,6 +76,7 @@ function readRunnerConfig(env: Readonly<Record<string, string | undefined>>): Ru
     data,
     runtime: runtimeFolder(env, data),
     operationsPort: readOperationsPort(reader, "runner"),
+    door: readRunnerDoor(reader),
   });
 }
 
@@ -81,6 +87,7 @@ async function main(): Promise<void> {
   const readiness = new Readiness();
   const config = readRunnerConfig(process.env);
   const native = nativePaths();
+  await mkdir(config.runtime, { recursive: true, mode: 0o700 });
   const enrolment = await readEnrolment(join(config.data, "edge/runner.json"));
   await using line = await openControlLine({
     enrolment,
@@ -145,10 +152,22 @@ async function main(): Promise<void> {
     ],
     log,
   );
-  log.info("runner.ready", { operations: operations.port });
-  process.send?.({ ready: true });
-  await untilStopped();
-  readiness.leave();
+  {
+    // Calls inside are answered before their sandbox goes.
+    await using _door = await openRunnerDoor({
+      settings: config.door,
+      place: config,
+      enrolment,
+      line,
+      grantOf: (handle) => host.grantOf(handle),
+      log,
+      metrics,
+    });
+    log.info("runner.ready", { operations: operations.port, port: config.door?.port ?? null });
+    process.send?.({ ready: true });
+    await untilStopped();
+    readiness.leave();
+  }
   await host.stop();
 }
 
@@ -230,6 +249,10 @@ class SandboxHost {
 
   get spareReady(): boolean {
     return this.#crew.spareReady;
+  }
+
+  grantOf(handle: string): Grant | undefined {
+    return this.#crew.current?.keeper.grantOf(handle);
   }
 
   /** Null between the end of one sandbox and the start of the next. */

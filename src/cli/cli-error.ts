@@ -9,6 +9,7 @@ export class CliError extends CodedError<
   | "install.failed"
   | "log.invalid"
   | "evidence.malformed"
+  | "runner.unreachable"
 > {
   override readonly name = "CliError";
 }

@@ -5,6 +5,7 @@ import { CodedError } from "#trust";
 import { authorCommands } from "./author-commands.ts";
 import { developCommands } from "./develop-commands.ts";
 import { demoRefusal } from "./demo-refusal.ts";
+import { edgeCommands } from "./edge-commands.ts";
 import { evidenceCommands } from "./evidence-commands.ts";
 import { fenceCommands } from "./fence-commands.ts";
 import { invokeCommand } from "./invoke.ts";
@@ -25,6 +26,7 @@ const OWN_EXITS: Readonly<Record<string, number>> = {
   "test.failed": 1,
   "evidence.malformed": 1,
   "control.unreachable": 5,
+  "runner.unreachable": 5,
 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -38,6 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
   invokeCommand(program);
   operatorCommands(program);
   fenceCommands(program);
+  edgeCommands(program);
   postureCommands(program);
   evidenceCommands(program);
   logVerify(program);

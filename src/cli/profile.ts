@@ -34,6 +34,11 @@ export async function address(): Promise<ApiAddress> {
   return { url, key: key.trim() };
 }
 
+/** PEM file of the authorities of control's certificate; null: the system's own. */
+export async function controlCa(): Promise<string | null> {
+  return (await whereabouts()).ca;
+}
+
 /** From here on this command trusts servers of that CA, and of no other. */
 export async function trustCa(file: string): Promise<void> {
   const pem = await readFile(file, "utf8").catch((cause: unknown) => {

@@ -122,6 +122,8 @@ export class LocalControl implements AsyncDisposable {
     const { port } = this.#server.address() as AddressInfo; // listening on TCP
     const enrolment = {
       url: `http://127.0.0.1:${port}`,
+      ca: null,
+      edge: newId("edge"),
       stateKey: this.#state.publicKey,
       trustRootKey: this.#root.publicKey,
       edgeToken: this.#edgeToken,

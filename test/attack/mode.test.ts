@@ -46,6 +46,21 @@ test("development mode listens on loopback [MODE-LOOPBACK twin]", async () => {
   expect(await outcomeWith(prepared, DEVELOPMENT)).toBe("started");
 });
 
+test("development mode refuses a runner's door on anything but loopback, and opens one there", async () => {
+  await using prepared = await prepare();
+  const door = {
+    ...DEVELOPMENT,
+    CAISSON_RUNNER_TLS_CERT: prepared.cert,
+    CAISSON_RUNNER_TLS_KEY: prepared.settings["CAISSON_TLS_KEY"],
+    CAISSON_RUNNER_PORT: String(prepared.port + 4),
+  };
+  const said = await outcomeWith(prepared, { ...door, CAISSON_RUNNER_BIND: "0.0.0.0" });
+  expect(said).toContain("CAISSON_RUNNER_BIND: development mode listens on loopback alone");
+  expect(await outcomeWith(prepared, { ...door, CAISSON_RUNNER_BIND: "127.0.0.1" })).toBe(
+    "started",
+  );
+});
+
 test("a wrong mix of settings starts nothing, and one refusal names every wrong one [MODE-MIX]", async () => {
   await using prepared = await prepare();
   const wrong = {
@@ -60,6 +75,11 @@ test("a wrong mix of settings starts nothing, and one refusal names every wrong 
     EXT_EGRESS_ALLOWLIST: "example.com",
     DATABASE_URL: "mysql://example.com",
     CAISSON_LOG_CALLS: "some",
+    RUNNER_BASE_URL: "http://runner.example.com",
+    CAISSON_RUNNER_CA: "nowhere",
+    CAISSON_RUNNER_TLS_CERT: "nowhere",
+    CAISSON_RUNNER_BIND: "everywhere",
+    CAISSON_RUNNER_PORT: "0",
   };
   const said = await outcomeWith(prepared, wrong);
   const named = Object.keys(wrong).filter((name) => said.includes(`${name}: `));

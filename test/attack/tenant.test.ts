@@ -23,6 +23,7 @@ interface Things {
   readonly verdict: string;
   readonly request: string;
   readonly pending: SignedArtifact;
+  readonly runner: string;
 }
 
 async function makeThings(name: string): Promise<Things> {
@@ -38,7 +39,9 @@ async function makeThings(name: string): Promise<Things> {
   });
   const request = await executedRequest(extension);
   const pending = caisson.sign(await pack({ name: `${name}-pending` }));
-  return { tenant: north.id, extension, key: id, verdict, request, pending };
+  const { items } = await call(caisson.operator, operations.edgeList);
+  const runner = items.find(({ edge }) => edge.kind === "runner")?.edge.id ?? "";
+  return { tenant: north.id, extension, key: id, verdict, request, pending, runner };
 }
 
 /** The id of a request whose record control has. */
@@ -165,6 +168,13 @@ const probes: Readonly<Record<OperationName, Probe>> = {
   },
   keyRevoke: { refused: foreign, input: ({ tenant, key }) => ({ params: { tenant, key } }) },
   uninstall: { refused: foreign, input: onInstall },
+  edgeList: { ...operatorOnly, input: () => ({}) },
+  executeToken: {
+    ...operatorOnly,
+    input: ({ runner }) => ({ body: { runner, boot: "A".repeat(22), body: "A".repeat(43) } }),
+  },
+  edgeEnrol: { ...operatorOnly, input: () => ({ body: { kind: "broker", name: "probed" } }) },
+  edgeRemove: { ...operatorOnly, input: () => ({ params: { edge: "probed" } }) },
 };
 
 const names = Object.keys(probes) as OperationName[]; // the record has exactly these keys

@@ -37,7 +37,7 @@ export const modeClaims: readonly Claim[] = [
     tooth: [
       edit(MODE, "if (!leaf.checkPrivateKey(createPrivateKey(key)))", 'if (key === "")'),
       edit(MODE, "if (now < leaf.validFromDate || now > leaf.validToDate)", 'if (key === "")'),
-      edit(MODE, "if (leaf.checkHost(host) === undefined)", 'if (key === "")'),
+      edit(MODE, "if (host !== null && leaf.checkHost(host) === undefined)", 'if (key === "")'),
     ],
   },
   {

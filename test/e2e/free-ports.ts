@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 
-/** What a Caisson listens on above the port it is told: control, gateway, and the operations servers of its processes. */
-const OFFSETS = [0, 1, 3, 10, 11, 12, 13, 14];
+/** What a Caisson listens on above the port it is told: control, gateway, its runner's door, and the operations servers of its processes. */
+const OFFSETS = [0, 1, 3, 4, 10, 11, 12, 13, 14];
 
 /** A port that nothing listens on, nor on those that go with it. */
 export async function freePorts(): Promise<number> {

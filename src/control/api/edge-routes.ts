@@ -8,16 +8,18 @@ import {
   parseExecutionBatch,
   parseHandle,
   parseLogBatch,
+  parseProofKey,
   parseSelfCheckReport,
   parseTrialAnswer,
 } from "#contract";
 import type { Principal } from "#policy";
 import { ingestExecutions, ingestLogs } from "#executions";
 import { recordBuild } from "#registry";
-import { listEdges } from "#tenants";
+import { listEdges, runnerAt } from "#tenants";
 import { ApiRefusal } from "./api-error.ts";
 import { authenticate, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
+import { mintCredential } from "./execute-tokens.ts";
 
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
@@ -37,9 +39,9 @@ export function serveEdges(
       { parseAs: "buffer", bodyLimit: MAX_BATCH_BYTES },
       (_request, body, done) => done(null, body),
     );
-    scope.get("/v1/edge/stream", async (_request, reply) => {
+    scope.get("/v1/edge/stream", async (request, reply) => {
       reply.hijack();
-      await lines.attach(reply.raw);
+      await lines.attach(reply.raw, edgeOf.get(request)?.id ?? "");
     });
     scope.get("/v1/edge/fence", async (request, reply) => {
       reply.hijack();
@@ -98,6 +100,16 @@ export function serveEdges(
       return reply
         .type("application/octet-stream")
         .send(await kv.answer(asked, deadlineMicros / 1_000));
+    });
+    scope.post<{ Body: Buffer }>("/v1/edge/credential", async (request) => {
+      const edge = edgeOf.get(request) ?? refuseEdge();
+      requireMay(edge, "execute:credential", { tenant: null });
+      const reader = ObjectReader.of(parseStrictJson(request.body, { maxBytes: 4_096 }), "asked");
+      const url = reader.string("runner", { max: 300 });
+      const key = parseProofKey(reader.string("key", { max: 43 }));
+      reader.end();
+      const runner = await runnerAt(registry.store, url);
+      return { token: mintCredential(registry, { gateway: edge.id, runner: runner.id, key }) };
     });
     scope.post<{ Body: Buffer }>("/v1/edge/builds", async ({ body }) => {
       const reader = ObjectReader.of(parseStrictJson(body, { maxBytes: 65_536 }), "build report");

@@ -35,6 +35,7 @@ import type { ApiKeyRecord, Tenant } from "#tenants";
 import { ApiRefusal } from "./api-error.ts";
 import { authenticate, nameOf, requireMay } from "./authenticate.ts";
 import type { RouteParts } from "./control-parts.ts";
+import { serveEnrolment } from "./enrolment-routes.ts";
 import { serveFence } from "./fence-routes.ts";
 
 interface Call<O extends Operation> {
@@ -132,6 +133,7 @@ export function serveManagement(app: FastifyInstance, parts: RouteParts): void {
   serveInstalls(serve, parts);
   serveRecords(serve, parts);
   serveFence(serve, parts);
+  serveEnrolment(serve, parts);
 }
 
 export type Serve = <O extends Operation>(operation: O, handler: Handler<O>) => void;

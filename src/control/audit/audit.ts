@@ -17,6 +17,9 @@ export interface AuditEvent {
     | "anchor.scoped"
     | "install.removed"
     | "operator-key.set"
+    | "edge.enrolled"
+    | "edge.removed"
+    | "execute-token.issued"
     | "fence.set"
     | "fence.lifted";
   /** Who did it: kind and id of the principal; "system" for control itself. */

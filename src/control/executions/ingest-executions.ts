@@ -55,7 +55,8 @@ function insertionOf(batch: ExecutionBatch): RawBuilder<unknown> {
       method, endpoint, outcome, code, status, opened_at, closed_at, wall_us, queue_us, cpu_us, peak_memory_bytes,
       bytes_in, bytes_out, log_bytes, log_lines, dropped_log_lines, capability_calls, egress_requests, egress_in_bytes,
       egress_out_bytes, denied, rung)
-    select c.tenant, r.id, r.request_id, c.install, c."contentHash", c.extension, c.version, 'http', 'apiKey', c."principalId",
+    select c.tenant, r.id, r.request_id, c.install, c."contentHash", c.extension, c.version, 'http',
+      case when c."principalId" like 'operator %' then 'operator' else 'apiKey' end, c."principalId",
       c.method, c.endpoint, r.outcome, r.code, r.status, r.opened_at, r.closed_at, r.wall_us, r.queue_us, r.cpu_us,
       r.peak_memory_bytes, r.bytes_in, r.bytes_out, r.log_bytes, r.log_lines, r.dropped_log_lines, r.capability_calls,
       r.egress_requests, r.egress_in_bytes, r.egress_out_bytes, r.denied, r.rung

@@ -1,5 +1,5 @@
 import { Fence, limits } from "#contract";
-import type { FenceEntry, FenceScope } from "#contract";
+import type { FenceEntry, FenceEntryScope, FenceScope } from "#contract";
 import { Turns } from "#platform";
 import type { Clock } from "#platform";
 import type { Store, Tx } from "#store";
@@ -11,7 +11,12 @@ export interface FenceTarget {
   readonly id: string;
 }
 
-export interface FenceOrder extends FenceTarget {
+interface EntryTarget {
+  readonly scope: FenceEntryScope;
+  readonly id: string;
+}
+
+export interface FenceOrder extends EntryTarget {
   readonly reason: string;
   readonly reversible: boolean;
   readonly by: string;
@@ -72,7 +77,7 @@ export class Fences {
     return this.#turns.take("fence", work);
   }
 
-  #standing({ scope, id }: FenceTarget): FenceEntry {
+  #standing({ scope, id }: EntryTarget): FenceEntry {
     const entry = this.#current.find(scope, id);
     if (entry === null)
       throw new FenceError(

@@ -36,12 +36,13 @@ export async function requireCurrent(app: DatabaseAddress): Promise<void> {
   await client.connect();
   try {
     const files = await migrationFiles();
+    const known = numberOf(files.at(-1));
     const newest = await newestOf(client).catch(() => 0); // no such table: nothing was ever applied
-    if (newest === files.length) return;
-    if (newest > files.length) throw newer(newest, files.length);
+    if (newest === known) return;
+    if (newest > known) throw newer(newest, known);
     throw new StoreError(
       "store.behind",
-      `cannot use the database: its schema is number ${newest}, this release wants ${files.length}; start once with CAISSON_DATABASE_OWNER_URL, whose role may change it`,
+      `cannot use the database: its schema is number ${newest}, this release wants ${known}; start once with CAISSON_DATABASE_OWNER_URL, whose role may change it`,
     );
   } finally {
     await client.end();
@@ -66,11 +67,16 @@ function newer(found: number, known: number): StoreError {
   );
 }
 
+function numberOf(name = "0"): number {
+  return Number(name.slice(0, 4));
+}
+
 async function applyPending(client: pg.Client): Promise<void> {
   const files = await migrationFiles();
   const newest = await newestOf(client);
-  if (newest > files.length) throw newer(newest, files.length);
-  for (const name of files.slice(newest)) await applyOne(client, name);
+  const known = numberOf(files.at(-1));
+  if (newest > known) throw newer(newest, known);
+  for (const name of files.filter((file) => numberOf(file) > newest)) await applyOne(client, name);
 }
 
 async function applyOne(client: pg.Client, name: string): Promise<void> {
@@ -79,7 +85,7 @@ async function applyOne(client: pg.Client, name: string): Promise<void> {
     await client.query("begin");
     // The record goes first: a second migrator without the lock would collide here, before any change.
     await client.query("insert into migration (number, name) values ($1, $2)", [
-      Number(name.slice(0, 4)),
+      numberOf(name),
       name,
     ]);
     await client.query(text);

@@ -28,6 +28,8 @@ column edge.kind text not null
 column edge.hash bytea not null
 column edge.created_at timestamp with time zone not null
 column edge.revoked_at timestamp with time zone
+column edge.name text
+column edge.url text
 column extension_execution_log.tenant_id uuid not null
 column extension_execution_log.id uuid not null
 column extension_execution_log.request_id uuid not null
@@ -177,8 +179,11 @@ constraint audit_record CHECK ((length(leaf) = 32))
 constraint audit_record CHECK ((length(salt) = 32))
 constraint audit_record PRIMARY KEY (leaf)
 constraint counter PRIMARY KEY (name)
+constraint edge CHECK (((url IS NULL) OR (kind = 'runner'::text)))
 constraint edge CHECK ((kind = ANY (ARRAY['gateway'::text, 'runner'::text, 'broker'::text])))
 constraint edge CHECK ((length(hash) = 32))
+constraint edge CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,38}$'::text))
+constraint edge CHECK ((url ~ '^https://[^/]{1,255}$'::text))
 constraint edge PRIMARY KEY (id)
 constraint edge UNIQUE (hash)
 constraint extension_execution_log CHECK ((outcome = ANY (ARRAY['open'::text, 'done'::text, 'refused'::text, 'trapped'::text, 'deadline'::text, 'cancelled'::text, 'lost'::text])))
@@ -189,7 +194,7 @@ constraint fence_entry CHECK (((length(id) >= 1) AND (length(id) <= 80)))
 constraint fence_entry CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
 constraint fence_entry CHECK (((lifted_at IS NULL) OR reversible))
 constraint fence_entry CHECK ((epoch > 0))
-constraint fence_entry CHECK ((scope = ANY (ARRAY['all'::text, 'tenant'::text, 'extension'::text, 'install'::text, 'digest'::text, 'publisher'::text, 'key'::text])))
+constraint fence_entry CHECK ((scope = ANY (ARRAY['all'::text, 'tenant'::text, 'extension'::text, 'install'::text, 'digest'::text, 'publisher'::text, 'key'::text, 'edge'::text])))
 constraint fence_entry FOREIGN KEY (owner_tenant) REFERENCES tenant(id)
 constraint fence_entry PRIMARY KEY (epoch)
 constraint install CHECK ((state = ANY (ARRAY['requested'::text, 'building'::text, 'ready'::text, 'failed'::text, 'disabled'::text, 'fenced'::text, 'removed'::text])))
@@ -242,7 +247,9 @@ index CREATE UNIQUE INDEX artifact_pkey ON public.artifact USING btree (content_
 index CREATE UNIQUE INDEX audit_record_pkey ON public.audit_record USING btree (leaf)
 index CREATE UNIQUE INDEX counter_pkey ON public.counter USING btree (name)
 index CREATE UNIQUE INDEX edge_hash_key ON public.edge USING btree (hash)
+index CREATE UNIQUE INDEX edge_name_live ON public.edge USING btree (name) WHERE (revoked_at IS NULL)
 index CREATE UNIQUE INDEX edge_pkey ON public.edge USING btree (id)
+index CREATE UNIQUE INDEX edge_url_live ON public.edge USING btree (url) WHERE (revoked_at IS NULL)
 index CREATE INDEX execution_by_request ON public.extension_execution_log USING btree (tenant_id, request_id)
 index CREATE UNIQUE INDEX extension_execution_log_pkey ON public.extension_execution_log USING btree (tenant_id, id)
 index CREATE INDEX extension_log_by_time ON public.extension_log USING btree (tenant_id, extension_id, at DESC)

@@ -1,5 +1,5 @@
 import type { ColumnType } from "kysely";
-import type { FenceScope } from "#contract";
+import type { FenceEntryScope } from "#contract";
 
 /** Rows as PostgreSQL gives them; int8 comes as text, bytea as Buffer, jsonb as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -20,6 +20,8 @@ export interface Tables {
   edge: {
     id: string;
     kind: EdgeKind;
+    name: string | null;
+    url: string | null;
     hash: Buffer;
     created_at: Date;
     revoked_at: Date | null;
@@ -139,7 +141,7 @@ export interface Tables {
   };
   fence_entry: {
     epoch: BigInt8;
-    scope: FenceScope;
+    scope: FenceEntryScope;
     id: string;
     reason: string;
     reversible: boolean;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Principal } from "#policy";
 import { newId, parseId } from "#platform";
 import type { Clock, Id } from "#platform";
-import type { EdgeKind, Store, Tx } from "#store";
+import type { Store, Tx } from "#store";
 import { TenantError } from "./tenant-error.ts";
 
 const PREFIX = "csk_";
@@ -22,7 +22,7 @@ function newSecret(prefix: typeof PREFIX | typeof EDGE_PREFIX = PREFIX): string 
   return prefix + randomBytes(32).toString("base64url");
 }
 
-function secretHash(secret: string): Buffer {
+export function secretHash(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();
 }
 
@@ -158,39 +158,6 @@ export async function setOperatorKey(store: Store, clock: Clock, secret: string)
       .onConflict((on) => on.column("hash").doNothing())
       .execute();
   });
-}
-
-export async function enrolEdge(
-  store: Store,
-  clock: Clock,
-  kind: EdgeKind,
-  secret: string,
-): Promise<void> {
-  await store.asSystem((tx) =>
-    tx
-      .insertInto("edge")
-      .values({
-        id: newId("edge"),
-        kind,
-        hash: secretHash(secret),
-        created_at: clock.now(),
-        revoked_at: null,
-      })
-      .onConflict((on) => on.column("hash").doNothing())
-      .execute(),
-  );
-}
-
-/** The edges that are enrolled now. */
-export function listEdges(store: Store): Promise<{ id: string; kind: EdgeKind }[]> {
-  return store.asSystem((tx) =>
-    tx
-      .selectFrom("edge")
-      .select(["id", "kind"])
-      .where("revoked_at", "is", null)
-      .orderBy("id")
-      .execute(),
-  );
 }
 
 export function newEdgeToken(): string {

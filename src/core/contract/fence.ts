@@ -14,12 +14,16 @@ export const fenceScopes = [
 ] as const;
 export type FenceScope = (typeof fenceScopes)[number];
 
+/** `edge` is set where an edge is removed, and by nothing else; it hits no extension but the edge's own calls. */
+const fenceEntryScopes = [...fenceScopes, "edge"] as const;
+export type FenceEntryScope = (typeof fenceEntryScopes)[number];
+
 /** The id of the one entry of scope `all`. */
 export const FENCE_ALL = "*";
 
 /** One thing that is stopped (design §5, interfaces §2). */
 export interface FenceEntry {
-  readonly scope: FenceScope;
+  readonly scope: FenceEntryScope;
   readonly id: string;
   /** Of the fence that it came with; grows with every change. */
   readonly epoch: number;
@@ -51,7 +55,7 @@ export class Fence {
     this.#byTarget = new Map(entries.map((entry) => [`${entry.scope} ${entry.id}`, entry]));
   }
 
-  find(scope: FenceScope, id: string): FenceEntry | null {
+  find(scope: FenceEntryScope, id: string): FenceEntry | null {
     return this.#byTarget.get(`${scope} ${id}`) ?? null;
   }
 
@@ -101,7 +105,7 @@ function readFence(reader: ObjectReader): Fence {
 
 function readEntry(reader: ObjectReader): FenceEntry {
   return {
-    scope: reader.oneOf("scope", fenceScopes),
+    scope: reader.oneOf("scope", fenceEntryScopes),
     id: reader.string("id", { max: 80 }),
     epoch: reader.integer("epoch", { min: 1 }),
     reason: reader.string("reason", { max: 500 }),

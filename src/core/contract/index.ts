@@ -87,8 +87,35 @@ export type { SandboxPlace, SandboxPlaces } from "./sandbox-places.ts";
 export { parseSandboxPlaces, SANDBOX_PLACES_FILE, sandboxPlacesText } from "./sandbox-places.ts";
 export type { Snapshot, SnapshotGrant, SnapshotInstall, SnapshotKey } from "./snapshot.ts";
 export { openSnapshot, sealSnapshot } from "./snapshot.ts";
-export type { FenceEntry, FenceScope, FenceSubject } from "./fence.ts";
+export type { FenceEntry, FenceEntryScope, FenceScope, FenceSubject } from "./fence.ts";
 export { Fence, FENCE_ALL, fenceScopes, openFence, sealFence } from "./fence.ts";
+export type { CallToken, EdgeCredential } from "./execute-token.ts";
+export {
+  bodyClaim,
+  openEdgeCredential,
+  openExecuteToken,
+  openProof,
+  parseProofKey,
+  PROOF_HEADER,
+  sealEdgeCredential,
+  sealExecuteToken,
+  sealProof,
+} from "./execute-token.ts";
+export type { ExecuteHead } from "./execute-call.ts";
+export {
+  cancelBytes,
+  EXECUTE_ANSWER_TYPE,
+  EXECUTE_CANCEL_PATH,
+  EXECUTE_PATH,
+  EXECUTE_STREAM,
+  EXECUTE_TYPE,
+  executeCallBytes,
+  MAX_CANCEL_BYTES,
+  MAX_EXECUTE_BYTES,
+  parseCancel,
+  parseExecuteCall,
+  uuidBytes,
+} from "./execute-call.ts";
 export type { ExecutionOutcome, LogRecord, Usage } from "./records.ts";
 export { MAX_BATCH_BYTES, parseLogBatch, usageFields } from "./records.ts";
 export type { ExecutionContext, ExecutionRecord } from "./execution-entries.ts";

@@ -98,6 +98,31 @@ export const limits = {
     max: 5_000,
     of: "time that a verb waits for edges to acknowledge the fence, milliseconds",
   },
+  executeTokenMs: {
+    value: 60_000,
+    max: 60_000,
+    of: "time that a token for one call to a runner elsewhere is good for, milliseconds",
+  },
+  edgeCredentialMs: {
+    value: 15 * 60_000,
+    max: 15 * 60_000,
+    of: "time that a gateway's credential for a runner elsewhere is good for, milliseconds",
+  },
+  executeReplays: {
+    value: 262_144,
+    max: 262_144,
+    of: "tokens that a runner remembers as used; over it calls are refused",
+  },
+  executeHeadBytes: {
+    value: 128 * KIB,
+    max: 128 * KIB,
+    of: "head of a call to a runner elsewhere, bytes",
+  },
+  executeHeldBytes: {
+    value: 256 * MIB,
+    max: 256 * MIB,
+    of: "request bodies that a runner holds at once, bytes; over it calls are refused",
+  },
   apiBodyBytes: { value: MIB, max: MIB, of: "request body of the management API, bytes" },
 } as const satisfies Record<string, Bound>;
 

@@ -79,6 +79,12 @@ export const metricTable = {
   caisson_guest_series: gauge("series of extensions' metrics", ["runner"]),
   caisson_builds_total: counter("components compiled, by outcome", ["runner"], ["outcome"]),
   caisson_build_seconds: histogram("one compilation", ["runner"], DOOR_SECONDS),
+  caisson_execute_answers_total: counter(
+    "calls from elsewhere to this runner, by code of their answer (ok: the extension's own)",
+    ["runner"],
+    ["code"],
+  ),
+  caisson_execute_open_calls: gauge("calls from elsewhere that are open now", ["runner"]),
   caisson_grants_loaded: gauge("grants that the sandbox holds", ["runner"]),
   caisson_sandbox_ends_total: counter("sandbox processes that ended unasked", ["runner"]),
   caisson_sandbox_spare_ready: gauge(

@@ -109,6 +109,17 @@ const BlastView = closed({
   versions: Type.Integer(),
   items: Type.Array(closed({ tenant: Uuid, extension: Type.String(), version: Type.String() })),
 });
+const EdgeKindName = Type.Unsafe<"gateway" | "runner" | "broker">({
+  type: "string",
+  enum: ["gateway", "runner", "broker"],
+});
+const EdgeView = closed({
+  id: Uuid,
+  kind: Type.String(),
+  name: Type.Union([Name, Type.Null()]),
+  url: Type.Union([Type.String(), Type.Null()]),
+  createdAt: Time,
+});
 const EdgeReportView = closed({
   edge: Uuid,
   kind: Type.String(),
@@ -370,6 +381,49 @@ export const operations = {
   fenceList: operation("fence.list", "GET /v1/fence", {
     action: "fence:manage",
     reply: closed({ epoch: Type.Integer(), items: Type.Array(FenceEntryView) }),
+  }),
+  edgeEnrol: operation("edge.enrol", "POST /v1/edges", {
+    action: "edge:manage",
+    body: closed({
+      kind: EdgeKindName,
+      name: Name,
+      url: Type.Optional(Type.String({ pattern: "^https://[^/]{1,255}$" })),
+    }),
+    reply: closed({
+      edge: EdgeView,
+      token: Type.String(),
+      stateKey: Type.String(),
+      trustRootKey: Type.String(),
+    }),
+    errors: ["edge.exists"],
+  }),
+  edgeList: operation("edge.list", "GET /v1/edges", {
+    action: "edge:manage",
+    reply: closed({
+      items: Type.Array(
+        closed({ edge: EdgeView, connected: Type.Boolean(), acknowledged: Type.Boolean() }),
+      ),
+    }),
+  }),
+  edgeRemove: operation("edge.remove", "DELETE /v1/edges/:edge", {
+    action: "edge:manage",
+    params: closed({ edge: Type.String({ maxLength: 40 }) }),
+    reply: closed({
+      edge: EdgeView,
+      edges: Type.Array(EdgeReportView),
+      missing: Type.Array(Type.String()),
+    }),
+    errors: ["edge.unknown", "fence.full"],
+  }),
+  executeToken: operation("execute.token", "POST /v1/execute-tokens", {
+    action: "execute:token",
+    body: closed({
+      runner: Type.String({ maxLength: 40 }),
+      boot: Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }),
+      body: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }),
+    }),
+    reply: closed({ token: Type.String(), expiresAt: Time }),
+    errors: ["edge.unknown"],
   }),
   logList: operation("log.list", "GET /v1/tenants/:tenant/logs", {
     action: "execution:read",

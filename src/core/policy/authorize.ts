@@ -30,7 +30,13 @@ export const tenantActions = [
 export const keyActions = tenantActions.filter((action) => action !== "self:read");
 
 /** Actions of the operator alone. */
-export const operatorActions = ["tenant:manage", "publisher:manage", "trust:manage"] as const;
+export const operatorActions = [
+  "tenant:manage",
+  "publisher:manage",
+  "trust:manage",
+  "edge:manage",
+  "execute:token",
+] as const;
 
 /** Actions of an enrolled edge alone. */
 const edgeActions = ["edge:link", "artifact:read"] as const;
@@ -38,6 +44,7 @@ const edgeActions = ["edge:link", "artifact:read"] as const;
 const kindActions: Readonly<Record<string, readonly string[]>> = {
   broker: ["kv:use"],
   runner: ["instance:try"],
+  gateway: ["execute:credential"],
 };
 
 /** Reading these names no tenant: a key of any tenant that has the action may. */

@@ -2,6 +2,7 @@ import { quote } from "./coded-error.ts";
 import { TrustError } from "./trust-error.ts";
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const BASE64_URL = /^[A-Za-z0-9_-]*$/;
 const HEX = /^(?:[0-9a-f]{2})*$/;
 
 /**
@@ -27,6 +28,24 @@ export function decodeBase64(text: string, limits: { readonly maxBytes: number }
 
 export function encodeBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** Decodes base64url (RFC 4648, section 5) without padding; the one canonical spelling alone. text: attacker-controlled. Throws TrustError "base64.malformed". */
+export function decodeBase64Url(text: string, limits: { readonly maxBytes: number }): Uint8Array {
+  const bytes =
+    text.length <= Math.ceil((limits.maxBytes * 4) / 3) && BASE64_URL.test(text)
+      ? Buffer.from(text, "base64url")
+      : null;
+  if (bytes === null || bytes.length > limits.maxBytes || bytes.toString("base64url") !== text)
+    throw new TrustError(
+      "base64.malformed",
+      `cannot decode ${quote(text)}: wanted base64url of at most ${limits.maxBytes} bytes`,
+    );
+  return new Uint8Array(bytes);
+}
+
+export function encodeBase64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
 }
 
 /** Decodes lower-case hex of even length. text: attacker-controlled. Throws TrustError "hex.malformed". */

@@ -3,8 +3,10 @@ export { TRUST_CODES, TrustError, type TrustCode } from "./trust-error.ts";
 export {
   concatBytes,
   decodeBase64,
+  decodeBase64Url,
   decodeHex,
   encodeBase64,
+  encodeBase64Url,
   encodeHex,
   uuidText,
   equalBytes,
@@ -59,6 +61,7 @@ export {
   signEnvelope,
   type Envelope,
 } from "./dsse.ts";
+export { MAX_TOKEN_CHARS, openToken, sealToken, TOKEN_TYPES, type TokenType } from "./token.ts";
 export {
   DOCUMENT_KINDS,
   DOCUMENT_VERSION,

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 
 import { digestBytes, digestOf } from "./digest.ts";
 import type { SpkiDigest } from "./digest.ts";
-import { encodeBase64, equalBytes } from "./encodings.ts";
+import { concatBytes, encodeBase64, equalBytes } from "./encodings.ts";
 import { checkSignatureAs } from "./signature-scheme.ts";
 import { TrustError } from "./trust-error.ts";
 
@@ -17,6 +17,8 @@ export const KEY_ALGORITHMS = [
 export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number];
 
 export const MAX_SPKI_BYTES = 2_048;
+/** What stands before the 32 bytes of the key (RFC 8410, section 4). */
+const ED25519_SPKI = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0);
 const RSA_BITS = { min: 2_048, max: 8_192 } as const;
 
 /** A public key on the allow-list: P-256/SHA-256, P-384/SHA-384, Ed25519, RSA ≥ 2048 PKCS#1 v1.5 with SHA-256. */
@@ -55,6 +57,18 @@ export class PublicKey {
         "cannot read a public key: wanted exactly one DER SubjectPublicKeyInfo",
       );
     return new PublicKey(key, spki);
+  }
+
+  /** An Ed25519 key by its 32 bytes (RFC 8037, section 2: `x`). raw: attacker-controlled. Throws TrustError "key.malformed". */
+  static fromEd25519(raw: Uint8Array): PublicKey {
+    return PublicKey.fromSpki(concatBytes(ED25519_SPKI, raw));
+  }
+
+  /** The 32 bytes of an Ed25519 key. Throws TrustError "key.unsupported". */
+  ed25519(): Uint8Array {
+    if (this.algorithm !== "ed25519")
+      throw new TrustError("key.unsupported", `cannot take a ${this.algorithm} key for Ed25519`);
+    return this.spki.subarray(ED25519_SPKI.length);
   }
 
   /** The public half of a key that is already held as an object. Throws TrustError "key.unsupported". */

@@ -28,6 +28,8 @@ export const TRUST_CODES = [
   "document.signer",
   "document.expired",
   "document.not-yet-valid",
+  "token.malformed",
+  "token.type",
   "statement.malformed",
   "statement.type",
   "statement.mismatch",

@@ -79,6 +79,7 @@ export class ExtensionCall implements CallSink, Written {
         },
         noBody,
         this,
+        { tenant: install.tenant, install: install.id, extension: install.extension },
       );
     } catch {
       // What the frame's own bounds refuse is malformed here.

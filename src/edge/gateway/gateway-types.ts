@@ -12,8 +12,15 @@ export interface OpenCall {
   taken(bytes: number): void;
 }
 
-/** Where calls go: a sandbox on this machine. */
+/** Whose call it is: a runner elsewhere is told, a sandbox knows it by the handle. */
+export interface CallPlace {
+  readonly tenant: string;
+  readonly install: string;
+  readonly extension: string;
+}
+
+/** Where calls go: a sandbox on this machine, or a runner elsewhere. */
 export interface SandboxPort {
   readonly ready: boolean;
-  call(frame: OpenFrame, noBody: boolean, sink: CallSink): OpenCall;
+  call(frame: OpenFrame, noBody: boolean, sink: CallSink, place: CallPlace): OpenCall;
 }

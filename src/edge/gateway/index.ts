@@ -1,7 +1,12 @@
 export type { GatewayParts } from "./gateway-server.ts";
-export { GatewayServer } from "./gateway-server.ts";
+export { GatewayServer, refuse } from "./gateway-server.ts";
+export type { CallPlace, CallSink, OpenCall, SandboxPort } from "./gateway-types.ts";
+export { requestHeaders } from "./headers.ts";
+export { callEnd } from "./outcome.ts";
+export type { RouteMatch, RoutingTable } from "./routes.ts";
+export { matchEndpoint, routingTable } from "./routes.ts";
 export type { CallLines } from "./call-log.ts";
 export { CALL_LINES, CallLog } from "./call-log.ts";
-export type { CallSink } from "./sandbox-client.ts";
-export { SandboxClient } from "./sandbox-client.ts";
+export { NO_USAGE, SandboxClient } from "./sandbox-client.ts";
 export { SandboxLine } from "./sandbox-line.ts";
+export { Slots } from "./slots.ts";

@@ -12,6 +12,7 @@ const REFUSALS: Readonly<Record<string, ErrorCode>> = {
   "runner.draining": "runner.lost",
   "grant.concurrency": "quota.concurrency",
   "deadline.exceeded": "deadline.exceeded",
+  "policy.unavailable": "policy.unavailable",
 };
 
 export function callEnd(result: CallResult): CallEnd {

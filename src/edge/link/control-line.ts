@@ -6,6 +6,8 @@ import { limits, openFence, openSnapshot } from "#contract";
 import type { Fence, Snapshot } from "#contract";
 import { readBounded, writeFileDurably } from "#platform";
 import type { Clock, Log } from "#platform";
+import { controlFetch } from "./control-fetch.ts";
+import type { Fetch } from "./control-fetch.ts";
 import type { Enrolment } from "./enrolment.ts";
 import { followLines } from "./line-stream.ts";
 import { LinkError } from "./link-error.ts";
@@ -78,6 +80,7 @@ export const NOTHING_STOPPED: FenceCounts = { refused: 0, unqueued: 0, killed: 0
 
 class Line implements ControlLine {
   readonly #parts: LineParts;
+  readonly #send: Fetch;
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
   #state: LineState = { snapshot: null, sealedAt: null, trustRoot: null, fence: null };
@@ -89,6 +92,7 @@ class Line implements ControlLine {
 
   constructor(parts: LineParts) {
     this.#parts = parts;
+    this.#send = controlFetch(parts.enrolment.ca);
   }
 
   get state(): LineState {
@@ -249,7 +253,7 @@ class Line implements ControlLine {
     init: RequestInit & { headers?: Record<string, string> },
   ): Promise<Response> {
     const { url, edgeToken } = this.#parts.enrolment;
-    const response = await fetch(new URL(path, url), {
+    const response = await this.#send(new URL(path, url), {
       ...init,
       headers: { ...init.headers, authorization: `Bearer ${edgeToken}` },
       redirect: "error",
