@@ -18,7 +18,7 @@ export const queueClaims: readonly Claim[] = [
       "A sandbox has one thread: calls of others take longer beside a flood, in turns of 5 ms (`neighbour.p99` of the bench).",
     tooth: [
       edit(
-        "native/sandbox/src/slots.rs",
+        "native/turns/src/slots.rs",
         "held < free * TIMES_FREE",
         "held <= self.total && free > 0",
       ),

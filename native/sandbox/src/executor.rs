@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::fair::{FairQueue, Lane};
 use crate::ids::IdMap;
+use caisson_turns::{FairQueue, Lane};
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use caisson_frames::{Grant, TenantKey};
 
-use crate::fair::{Lane, MAX_COST_MICROS, Place, Places, QUANTUM_MICROS};
 use crate::guest::Prepared;
+use caisson_turns::{Lane, MAX_COST_MICROS, Place, Places, QUANTUM_MICROS};
 
 pub struct GrantState {
     pub prepared: Arc<Prepared>,

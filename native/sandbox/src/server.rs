@@ -17,15 +17,15 @@ use crate::calls::Call;
 use crate::capability::Incoming;
 use crate::conn::{Conn, Io};
 use crate::executor::Executor;
-use crate::fair::FairQueue;
 use crate::grants::{GrantState, Lanes};
 use crate::guest::End;
 use crate::ids::IdMap;
 use crate::parent::LoadState;
-use crate::slots::Slots;
 use crate::ticker::Heartbeat;
 use crate::timers::Timers;
 use crate::{gateway, parent};
+use caisson_turns::FairQueue;
+use caisson_turns::Slots;
 
 const LISTENER: u64 = 0;
 pub const PARENT: u64 = 1;
