@@ -91,6 +91,24 @@ test("a sandbox that answers, however busy, is not replaced [LADDER-LEAVE twin]"
   expect(await currentSandbox(caisson)).toEqual(before);
 });
 
+/** A call with a second to live, in a sandbox that stands still. */
+async function callInside(comesBack: boolean): Promise<string> {
+  return whileStill(async (still) => {
+    const answer = caisson.call(caisson.north.key, HELLO);
+    if (comesBack) process.kill(still.pid, "SIGCONT");
+    const { status, code } = await answer;
+    return code === "" ? String(status) : code;
+  });
+}
+
+test("a call inside a sandbox that does not come back is answered when its deadline is over [LADDER-DEADLINE]", async () => {
+  expect(await callInside(false)).toBe("deadline.exceeded");
+});
+
+test("a call inside a sandbox that comes back before its deadline is answered by the extension [LADDER-DEADLINE twin]", async () => {
+  expect(await callInside(true)).toBe("200");
+});
+
 /** Of the execution under this request id, as control has it. */
 async function recordOf(requestId: string): Promise<Record<string, unknown>> {
   return await until("the record", async () => {

@@ -42,9 +42,21 @@ export const queueClaims: readonly Claim[] = [
     id: "LADDER-LEAVE",
     sentence:
       "A sandbox that has not come back for about a second takes no new calls: a warm spare answers them.",
-    notClaimed:
-      "Calls that were sent to it before wait until it comes back or is killed, which may be after their deadline.",
+    notClaimed: "Calls that were sent to it before wait for it (LADDER-DEADLINE, LADDER-KILL).",
     tooth: [edit(CREW, "else if (member.unanswered > LEAVE_LOOKS) this.#leave(member);", "")],
+  },
+  {
+    ...ladder,
+    id: "LADDER-DEADLINE",
+    sentence:
+      "A call inside a sandbox that does not come back is answered with deadline.exceeded when its deadline is over, once the process was left.",
+    tooth: [
+      edit(
+        "src/edge/gateway/sandbox-client.ts",
+        "const last = Date.now() - OVERDUE_MS;",
+        "const last = OVERDUE_MS;",
+      ),
+    ],
   },
   {
     ...ladder,

@@ -41,8 +41,12 @@ export class OpenCalls<Call extends Streamed> {
     this.#count--;
   }
 
+  all(): Call[] {
+    return this.#places.filter((call) => call !== null);
+  }
+
   takeAll(): Call[] {
-    const calls = this.#places.filter((call) => call !== null);
+    const calls = this.all();
     this.#places.fill(null);
     this.#count = 0;
     return calls;

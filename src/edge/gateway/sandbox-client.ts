@@ -38,6 +38,8 @@ const RENEW_STREAM = 0xf000_0000;
 const LAST_STREAM = 0xffff_fff0;
 /** Taken response bytes are credited back in steps of this. */
 const CREDIT_STEP_BYTES = INITIAL_CREDIT_BYTES / 4;
+/** A sandbox that does come back ends its calls well before this. */
+const OVERDUE_MS = 250;
 
 /** What a call gives back, in this order: at most one response with its data, then exactly one result. */
 export interface CallSink {
@@ -104,6 +106,16 @@ export class SandboxClient implements Disposable {
     if (this.#calls.count === 0) this[Symbol.dispose]();
   }
 
+  /** Ends the calls whose deadline is over: for a sandbox that was left because it does not come back to do so itself. */
+  endOverdue(): void {
+    const last = Date.now() - OVERDUE_MS;
+    for (const call of this.#calls.all().filter(({ deadlineAt }) => deadlineAt < last)) {
+      this.#calls.remove(call);
+      call.finish(OVERDUE);
+    }
+    if (this.#retired && this.#calls.count === 0) this[Symbol.dispose]();
+  }
+
   /** Calls without a result yet. */
   get open(): number {
     return this.#calls.count;
@@ -120,7 +132,10 @@ export class SandboxClient implements Disposable {
    */
   call(frame: OpenFrame, noBody: boolean, sink: CallSink): SandboxCall {
     const stream = this.#calls.freeFrom(this.#nextStream);
-    const call = new SandboxCall(this, stream ?? 0, sink, this.#credit);
+    const call = new SandboxCall(this, stream ?? 0, sink, {
+      credit: this.#credit,
+      deadlineAt: Date.now() + frame.deadlineMicros / 1_000,
+    });
     if (!this.#ready || stream === null) {
       setImmediate(() => call.lose(stream === null ? "runner.capacity" : "runner.lost"));
       return call;
@@ -281,10 +296,18 @@ function take(socket: Socket, decoder: FrameDecoder, bytes: Buffer): true {
   return true;
 }
 
+interface CallStart {
+  /** Body bytes that may be sent at once. */
+  readonly credit: number;
+  readonly deadlineAt: number;
+}
+
 /** One call on its way. Every method is harmless after the result. */
 export class SandboxCall {
   readonly sink: CallSink;
   readonly stream: number;
+  /** Unix ms. */
+  readonly deadlineAt: number;
   readonly #client: SandboxClient;
   #credit: number;
   #waiting: Uint8Array[] = NONE;
@@ -293,11 +316,12 @@ export class SandboxCall {
   #taken = 0;
   #done = false;
 
-  constructor(client: SandboxClient, stream: number, sink: CallSink, credit: number) {
+  constructor(client: SandboxClient, stream: number, sink: CallSink, start: CallStart) {
     this.#client = client;
     this.stream = stream;
     this.sink = sink;
-    this.#credit = credit;
+    this.#credit = start.credit;
+    this.deadlineAt = start.deadlineAt;
   }
 
   /** Sends body bytes as far as the credit goes and keeps the rest; false: wait for `onWritable`. */
@@ -379,7 +403,7 @@ export class SandboxCall {
 /** Of a call without a body; nothing is ever added to it. */
 const NONE: Uint8Array[] = [];
 
-/** Of a call that no sandbox ran. */
+/** Of a call that no sandbox ran, or none told of. */
 export const NO_USAGE = {
   wallUs: 0,
   queueUs: 0,
@@ -395,3 +419,12 @@ export const NO_USAGE = {
   egressInBytes: 0,
   egressOutBytes: 0,
 } as const;
+
+/** Of a call whose sandbox was left by rung 3, and did not end it at its deadline. */
+const OVERDUE: CallResult = {
+  outcome: "deadline",
+  rung: 3,
+  code: "deadline.exceeded",
+  denied: null,
+  usage: NO_USAGE,
+};

@@ -16,6 +16,8 @@ export class SandboxLine implements Disposable {
   readonly #runtime: string;
   readonly #timer: NodeJS.Timeout;
   #seen = "";
+  /** The runner names the current one still. */
+  #named = true;
   #current: { readonly place: SandboxPlace; readonly client: SandboxClient } | null = null;
   /** Takes calls until the current one answers. */
   #before: SandboxClient | null = null;
@@ -36,9 +38,20 @@ export class SandboxLine implements Disposable {
 
   #look(): void {
     const seen = this.#version();
-    if (seen === this.#seen) return;
+    if (seen !== this.#seen) this.#follow(this.#read().current);
     this.#seen = seen;
-    const { current: place } = this.#read();
+    for (const client of this.#left()) client.endOverdue();
+    if (this.#retired.length > 0) this.#retired = this.#retired.filter(({ open }) => open > 0);
+  }
+
+  /** Lines to sandboxes that the runner names no more. */
+  #left(): SandboxClient[] {
+    const unnamed = this.#named ? null : (this.#current?.client ?? null);
+    return [unnamed, this.#before, ...this.#retired].filter((client) => client !== null);
+  }
+
+  #follow(place: SandboxPlace | null): void {
+    this.#named = place !== null;
     if (place === null || isSame(place, this.#current?.place)) return;
     this.#retireBefore();
     this.#before = this.#current?.client ?? null;
@@ -53,7 +66,7 @@ export class SandboxLine implements Disposable {
 
   #retireBefore(): void {
     if (this.#before === null) return;
-    this.#retired = [...this.#retired, this.#before].filter(({ open }) => open > 0);
+    this.#retired = [...this.#retired, this.#before];
     this.#before.retire();
     this.#before = null;
   }

@@ -47,6 +47,8 @@ interface Given {
   readonly opened: OpenedDocument<Grant>;
   readonly document: Uint8Array;
   readonly handle: Uint8Array;
+  /** Another sandbox of this runner was brought to it first, and what was found then was told. */
+  readonly told: boolean;
 }
 
 /** What the load door found, and allowed. */
@@ -83,10 +85,13 @@ export class GrantKeeper {
     this.#fence = fence;
   }
 
-  /** One at a time, in order; a later snapshot is worked on after an earlier one. */
-  apply(state: LoadState): Promise<void> {
+  /**
+   * One at a time, in order; a later snapshot is worked on after an earlier one. like: take only what that one holds,
+   * through a load door of its own all the same, and tell nobody; null: take everything and tell.
+   */
+  apply(state: LoadState, like: GrantKeeper | null): Promise<void> {
     this.#work = this.#work
-      .then(() => this.#apply(state))
+      .then(() => this.#apply(state, like))
       .catch((error: unknown) => this.#parts.log.error("grants.failed", { reason: String(error) }));
     return this.#work;
   }
@@ -147,14 +152,15 @@ export class GrantKeeper {
     return this.#held.get(handleText)?.document;
   }
 
-  async #apply({ snapshot, trustRoot }: LoadState): Promise<void> {
+  async #apply({ snapshot, trustRoot }: LoadState, like: GrantKeeper | null): Promise<void> {
     const wanted = new Set<string>();
     for (const { document, building } of snapshot.grants) {
       const opened = this.#open(document);
       if (opened === null) continue;
       const handle = grantHandle(opened);
+      if (like !== null && !like.#held.has(handleHex(handle))) continue;
       wanted.add(handleHex(handle));
-      await this.#provide({ opened, document, handle }, trustRoot, building);
+      await this.#provide({ opened, document, handle, told: like !== null }, trustRoot, building);
     }
     for (const [text, held] of this.#held) if (!wanted.has(text)) await this.#withdraw(text, held);
   }
@@ -175,6 +181,7 @@ export class GrantKeeper {
     const refusedUnder = `${trustRoot.version} ${this.#fence.epoch}`;
     if (!this.#held.has(text) && this.#refused.get(text) !== refusedUnder) {
       const failure = await this.#tryLoad(given, trustRoot);
+      if (failure !== null && given.told) return;
       if (failure !== null) {
         this.#refused.set(text, refusedUnder);
         this.#parts.log.error("load.refused", {
@@ -188,14 +195,14 @@ export class GrantKeeper {
         return;
       }
     }
-    if (building && this.#held.has(text)) await this.#parts.report(text, null);
+    if (building && this.#held.has(text) && !given.told) await this.#parts.report(text, null);
   }
 
   async #tryLoad(given: Given, trustRoot: TrustRoot): Promise<string | null> {
     const { opened, document, handle } = given;
     const grant = opened.body;
     try {
-      const { component, ...judged } = await this.#judge(grant, trustRoot);
+      const { component, ...judged } = await this.#judge(given, trustRoot);
       const load = await this.#loadCode(component);
       const granted = this.#admit({ grant, document, ...judged, handle, load }, opened.expiresAt);
       this.#granting.add(granted);
@@ -234,7 +241,8 @@ export class GrantKeeper {
     this.#held.set(handleHex(handle), held);
   }
 
-  async #judge(grant: Grant, trustRoot: TrustRoot): Promise<Judged> {
+  async #judge({ opened, told }: Given, trustRoot: TrustRoot): Promise<Judged> {
+    const grant = opened.body;
     const name = parseExtensionId(grant.extension) ?? { publisher: "", name: "" };
     const ask = (bytes: ArtifactBytes) =>
       openLoadDoor({
@@ -248,10 +256,11 @@ export class GrantKeeper {
     const { verdict, component, signer, ...given } = ask(
       await this.#parts.artifacts.read(name, grant.contentHash),
     );
-    this.#parts.metrics.count("caisson_door_verdicts_total", {
-      door: "load",
-      outcome: verdict.outcome,
-    });
+    if (!told)
+      this.#parts.metrics.count("caisson_door_verdicts_total", {
+        door: "load",
+        outcome: verdict.outcome,
+      });
     if (component !== null && signer !== null) return { component, signer, ...given };
     throw new RunnerError(
       "load.refused",

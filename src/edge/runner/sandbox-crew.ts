@@ -142,7 +142,8 @@ export class SandboxCrew {
 
   async #load(member: Member): Promise<void> {
     const state = this.#parts.state();
-    if (state !== null && !member.sandbox.ended) await member.keeper.apply(state);
+    const like = member === this.#current ? null : (this.#current?.keeper ?? null);
+    if (state !== null && !member.sandbox.ended) await member.keeper.apply(state, like);
     member.loaded = true;
   }
 
@@ -191,7 +192,7 @@ export class SandboxCrew {
   }
 
   async #hire(): Promise<Member> {
-    const { executable, runtime, keeper: parts, onLog, onMetrics, onCall } = this.#parts;
+    const { executable, runtime, onLog, onMetrics, onCall } = this.#parts;
     const socket = `sandbox-${encodeHex(randomBytes(3))}.sock`;
     let member: Member | null = null;
     const sandbox = await SandboxProcess.start({
@@ -205,10 +206,7 @@ export class SandboxCrew {
           : onCall(asked, argument, signal, member.keeper),
       onExit: (exit) => member !== null && this.#onExit(member, exit),
     });
-    const report: KeeperParts["report"] = async (handle, failure) => {
-      if (member !== null && member === this.#current) await parts.report(handle, failure);
-    };
-    const keeper = new GrantKeeper({ ...parts, report }, sandbox, this.#fence);
+    const keeper = new GrantKeeper(this.#parts.keeper, sandbox, this.#fence);
     member = { socket, sandbox, keeper, unanswered: 0, loaded: false, fences: 0 };
     if (this.#stopping) await sandbox.stop();
     return member;
