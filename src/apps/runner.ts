@@ -152,8 +152,9 @@ async function main(): Promise<void> {
     ],
     log,
   );
+  let stopped = Promise.resolve();
   {
-    // Calls inside are answered before their sandbox goes.
+    // Both at once: the sandbox takes no new call, and ends when those inside have ended, which the door waits for.
     await using _door = await openRunnerDoor({
       settings: config.door,
       place: config,
@@ -167,8 +168,9 @@ async function main(): Promise<void> {
     process.send?.({ ready: true });
     await untilStopped();
     readiness.leave();
+    stopped = host.stop();
   }
-  await host.stop();
+  await stopped;
 }
 
 /** One at a time, as a build takes a core; the line's heartbeats do not wait for them. */
