@@ -77,13 +77,14 @@ test("a wrong mix of settings starts nothing, and one refusal names every wrong 
     CAISSON_LOG_CALLS: "some",
     RUNNER_BASE_URL: "http://runner.example.com",
     CAISSON_RUNNER_CA: "nowhere",
-    CAISSON_RUNNER_TLS_CERT: "nowhere",
     CAISSON_RUNNER_BIND: "everywhere",
     CAISSON_RUNNER_PORT: "0",
   };
   const said = await outcomeWith(prepared, wrong);
   const named = Object.keys(wrong).filter((name) => said.includes(`${name}: `));
   expect(named).toEqual(Object.keys(wrong));
+  for (const name of ["CERT", "KEY"])
+    expect(said).toContain(`CAISSON_RUNNER_TLS_${name}: required and not set`);
   expect(said).toContain("[config.invalid]");
 });
 

@@ -37,8 +37,9 @@ export async function requireCurrent(app: DatabaseAddress): Promise<void> {
   try {
     const files = await migrationFiles();
     const known = numberOf(files.at(-1));
-    const newest = await newestOf(client).catch(() => 0); // no such table: nothing was ever applied
-    if (newest === known) return;
+    const applied = await appliedBy(client).catch((): number[] => []); // no such table: nothing was ever applied
+    const newest = applied.at(-1) ?? 0;
+    if (files.every((name) => applied.includes(numberOf(name))) && newest === known) return;
     if (newest > known) throw newer(newest, known);
     throw new StoreError(
       "store.behind",
@@ -53,11 +54,12 @@ async function migrationFiles(): Promise<string[]> {
   return (await readdir(FOLDER)).filter((name) => /^\d{4}_[a-z_]+\.sql$/.test(name)).toSorted();
 }
 
-async function newestOf(client: pg.Client): Promise<number> {
+/** Numbers, growing. */
+async function appliedBy(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ number: number }>(
     "select number from migration order by number",
   );
-  return rows.at(-1)?.number ?? 0;
+  return rows.map(({ number }) => number);
 }
 
 function newer(found: number, known: number): StoreError {
@@ -73,10 +75,11 @@ function numberOf(name = "0"): number {
 
 async function applyPending(client: pg.Client): Promise<void> {
   const files = await migrationFiles();
-  const newest = await newestOf(client);
-  const known = numberOf(files.at(-1));
+  const applied = await appliedBy(client);
+  const [newest, known] = [applied.at(-1) ?? 0, numberOf(files.at(-1))];
   if (newest > known) throw newer(newest, known);
-  for (const name of files.filter((file) => numberOf(file) > newest)) await applyOne(client, name);
+  for (const name of files.filter((file) => !applied.includes(numberOf(file))))
+    await applyOne(client, name);
 }
 
 async function applyOne(client: pg.Client, name: string): Promise<void> {
