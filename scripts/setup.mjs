@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const NODE_FLOOR = [24, 15];
 
-const steps = { start, test, tour };
+const steps = { start, edges, test, tour };
 const verb = process.argv[2] ?? "";
 if (!(verb in steps)) fail(`cannot run "${verb}": wanted one of ${Object.keys(steps).join(", ")}`);
 process.chdir(root);
@@ -27,6 +27,10 @@ async function start(args) {
   // Development is asked for by name: here, by whoever types npm start and names no other mode.
   process.env.CAISSON_MODE ||= "development";
   await handOver(node, ["src/apps/all-in-one.ts", ...args]);
+}
+
+async function edges(args) {
+  await handOver(await install({ dev: false }), ["src/apps/edges.ts", ...args]);
 }
 
 async function tour(args) {

@@ -1,14 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { CodedError } from "#trust";
 import { EnvReader, jsonLog, Metrics, Readiness, runtimeFolder, startOperations } from "#platform";
 import type { Log } from "#platform";
-import { openDataFolder, StartError } from "./data-folder.ts";
+import { openDataFolder } from "./data-folder.ts";
 import { lockData } from "./data-lock.ts";
-import { findNative } from "../../scripts/native.mjs";
 import { readBrokerSettings } from "./broker-settings.ts";
 import { readControlSettings } from "./control-settings.ts";
 import { readGatewaySettings } from "./gateway-settings.ts";
@@ -20,12 +15,12 @@ import { localEdgeKinds } from "./runner-base.ts";
 import { readRunnerDoor } from "./runner-door.ts";
 import type { RunnerDoorSettings } from "./runner-door.ts";
 import type { EdgeKind } from "#store";
+import { buildNative, CLONE, requireFree, runMain } from "./start-checks.ts";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { welcome } from "./welcome.ts";
 
-const CLONE = fileURLToPath(new URL("../..", import.meta.url));
 const HELP = `npm start            runs Caisson on this machine, in development mode unless told (loopback only, no TLS)
 
 settings, by environment:
@@ -187,38 +182,4 @@ function processesOf(
   ];
 }
 
-function buildNative(): void {
-  if (findNative() !== null) return;
-  const result = spawnSync(process.execPath, [join(CLONE, "scripts/native.mjs"), "build"], {
-    stdio: "inherit",
-  });
-  if (result.status !== 0)
-    throw new StartError(
-      "native.missing",
-      "cannot start without the sandbox and the compiler; the message above names what is missing",
-    );
-}
-
-async function requireFree(port: number, address: string): Promise<void> {
-  const server = createServer();
-  try {
-    await new Promise<void>((done, fail) => server.once("error", fail).listen(port, address, done));
-  } catch (cause) {
-    throw new StartError(
-      "port.taken",
-      `cannot listen on ${address}:${port} (${(cause as NodeJS.ErrnoException).code ?? ""}): stop what listens there, or name another with CAISSON_PORT`,
-      { cause },
-    );
-  } finally {
-    await new Promise((done) => server.close(done));
-  }
-}
-
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(
-    `caisson: ${error instanceof CodedError ? `${error.message} [${error.code}]` : String(error instanceof Error ? error.stack : error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runMain(main);

@@ -14,6 +14,7 @@ export class StartError extends CodedError<
   | "port.taken"
   | "native.missing"
   | "child.failed"
+  | "edges.none"
 > {
   override readonly name = "StartError";
 }

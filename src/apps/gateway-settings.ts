@@ -26,7 +26,7 @@ export function readGatewaySettings(reader: EnvReader, env: Env): GatewaySetting
   return {
     data,
     runtime: runtimeFolder(env, data),
-    mode: readMode(reader, new Date()),
+    mode: readMode(reader, new Date(), "edge"),
     port: reader.int("CAISSON_PORT", { min: 0, max: 65_535, default: 8_701 }),
     operationsPort: readOperationsPort(reader, "gateway"),
     callLines: reader.choice("CAISSON_LOG_CALLS", CALL_LINES, "failed"),

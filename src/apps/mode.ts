@@ -53,8 +53,11 @@ const MAX_SECRET_BYTES = 4_096;
 const MAX_PEM_BYTES = 262_144;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
+/** Whose settings they are: control's keys are control's alone. */
+type ModeOwner = "control" | "edge";
+
 /** Every wrong setting and every wrong mix is told to the reader, which names them all at once. */
-export function readMode(reader: EnvReader, now: Date): Mode {
+export function readMode(reader: EnvReader, now: Date, of: ModeOwner = "control"): Mode {
   const name = reader.required("CAISSON_MODE");
   if (name === "development") return readDevelopment(reader);
   if (name !== "production" && name !== "")
@@ -62,7 +65,7 @@ export function readMode(reader: EnvReader, now: Date): Mode {
       "CAISSON_MODE",
       `${JSON.stringify(name.slice(0, 40))} is none of ${modes.join(", ")}`,
     );
-  return readProduction(reader, now);
+  return readProduction(reader, now, of);
 }
 
 function readDevelopment(reader: EnvReader): Mode {
@@ -86,7 +89,7 @@ function readDevelopment(reader: EnvReader): Mode {
   };
 }
 
-function readProduction(reader: EnvReader, now: Date): Mode {
+function readProduction(reader: EnvReader, now: Date, of: ModeOwner): Mode {
   const bind = reader.required("CAISSON_BIND");
   if (bind !== "" && isIP(bind) === 0)
     reader.refuse("CAISSON_BIND", "wanted an IP address to listen on, such as 0.0.0.0");
@@ -96,16 +99,17 @@ function readProduction(reader: EnvReader, now: Date): Mode {
       "CAISSON_PUBLIC_HOST",
       "wanted the host name of this Caisson, in lower case, without scheme and port",
     );
-  const operatorKeyFile = reader.required("CAISSON_OPERATOR_KEY_FILE");
-  if (operatorKeyFile !== "") readOperatorKey(reader, operatorKeyFile);
-  return {
+  const serving = {
     name: "production",
     bind,
     publicHost,
     transport: readTransport(reader, publicHost, now),
-    passphrase: readPassphrase(reader),
-    operatorKeyFile,
-  };
+  } as const;
+  // An edge has no key of control's, on whatever machine it is.
+  if (of === "edge") return { ...serving, passphrase: null, operatorKeyFile: null };
+  const operatorKeyFile = reader.required("CAISSON_OPERATOR_KEY_FILE");
+  if (operatorKeyFile !== "") readOperatorKey(reader, operatorKeyFile);
+  return { ...serving, passphrase: readPassphrase(reader), operatorKeyFile };
 }
 
 function readTransport(reader: EnvReader, publicHost: string, now: Date): Transport {

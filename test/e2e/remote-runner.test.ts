@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/http-api/index.ts";
+import { send } from "./caisson.ts";
 import type { Caisson, Tenant } from "./caisson.ts";
 import { RemoteMachine } from "./remote-runner.ts";
 import { runCli } from "./run-cli.ts";
@@ -44,8 +45,15 @@ function cli(...args: string[]): Promise<CliRun> {
   });
 }
 
-async function enrol(kind: "runner" | "broker", name: string, ...more: string[]): Promise<void> {
-  const out = machine.enrolment(kind);
+async function enrol(
+  kind: "runner" | "broker" | "gateway",
+  name: string,
+  ...more: string[]
+): Promise<void> {
+  await enrolAt(machine.enrolment(kind), kind, name, ...more);
+}
+
+async function enrolAt(out: string, kind: string, name: string, ...more: string[]): Promise<void> {
   const run = await cli("edge", "enrol", "--kind", kind, "--name", name, "--out", out, ...more);
   if (run.exit !== 0) throw new Error(run.err);
 }
@@ -205,6 +213,24 @@ test("an operator calls it past every gateway, with a token for that one request
   expect(row?.["principal_kind"]).toBe("operator");
   const denied = await cli("invoke", "acme.echoes", "/", "--tenant", "north", "--runner", "far");
   expect(denied.exit).toBe(5); // its authority is not among the well-known ones
+});
+
+test("a gateway of a third machine sends its calls there, too, until it is removed", async () => {
+  await using third = await RemoteMachine.prepare();
+  await enrolAt(third.enrolment("gateway"), "gateway", "third");
+  third.start({
+    CAISSON_MODE: "development",
+    RUNNER_BASE_URL: machine.url,
+    CAISSON_RUNNER_CA: machine.ca,
+  });
+  const ask = async () => {
+    const headers = { authorization: `Bearer ${caisson.north.key}` };
+    const { status, code } = await send(third.port + 1, SHARED, { headers });
+    return code === "" ? status : code;
+  };
+  await until("it to answer", async () => ((await ask()) === 200 ? true : null));
+  expect((await cli("edge", "remove", "third")).exit).toBe(0);
+  expect(await ask()).toBe("runner.lost");
 });
 
 test("kill -9 of it is 503 runner.lost, and it serves again when it is started again", async () => {

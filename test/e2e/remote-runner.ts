@@ -7,19 +7,17 @@ import { fileURLToPath } from "node:url";
 import { freePorts } from "./free-ports.ts";
 import { certificate, newKey, pemOf } from "./start-production.ts";
 
-const APPS = fileURLToPath(new URL("../../src/apps/", import.meta.url));
-const KINDS = ["runner", "broker"] as const;
+const MAIN = fileURLToPath(new URL("../../src/apps/edges.ts", import.meta.url));
 
 /** A machine of its own, as far as one machine can show it: its own folders, processes, enrolments and certificate. */
 export class RemoteMachine implements AsyncDisposable {
-  /** Where its runner answers. */
-  readonly url: string;
+  /** The runner's port, its gateway's and the operations servers' come from it. */
+  readonly port: number;
   /** PEM file of its certificate, which is its own authority. */
   readonly ca: string;
   readonly data: string;
   readonly #folder: string;
-  readonly #settings: Readonly<Record<string, string>>;
-  #processes: ChildProcess[] = [];
+  #child: ChildProcess | null = null;
   #output = "";
 
   static async prepare(): Promise<RemoteMachine> {
@@ -33,25 +31,21 @@ export class RemoteMachine implements AsyncDisposable {
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
-    this.url = `https://localhost:${port}`;
+    this.port = port;
     this.ca = join(folder, "tls.crt");
     this.data = join(folder, "data");
-    this.#settings = {
-      CAISSON_DATA: this.data,
-      CAISSON_RUNTIME: join(folder, "run"),
-      CAISSON_OPS_PORT: "0",
-      CAISSON_RUNNER_TLS_CERT: this.ca,
-      CAISSON_RUNNER_TLS_KEY: join(folder, "tls.key"),
-      CAISSON_RUNNER_BIND: "127.0.0.1",
-      CAISSON_RUNNER_PORT: String(port),
-    };
   }
 
-  enrolment(kind: (typeof KINDS)[number]): string {
+  /** Where its runner answers. */
+  get url(): string {
+    return `https://localhost:${this.port + 4}`;
+  }
+
+  enrolment(kind: "runner" | "broker" | "gateway"): string {
     return join(this.data, `edge/${kind}.json`);
   }
 
-  /** This machine's own name for its runner. */
+  /** The edge id that this machine's runner was enrolled with. */
   async runnerId(): Promise<string> {
     return (JSON.parse(await readFile(this.enrolment("runner"), "utf8")) as { edge: string }).edge;
   }
@@ -60,51 +54,54 @@ export class RemoteMachine implements AsyncDisposable {
     return this.#output;
   }
 
-  /** Calls that its runner has open, by its own count; 0 before it is ready. */
+  /** Calls that its runner has open, by its own count; 0 while it does not answer. */
   async openCalls(): Promise<number> {
-    const ready = this.#output.split("\n").findLast((line) => line.includes('"runner.ready"'));
-    if (ready === undefined) return 0;
-    const { operations } = JSON.parse(ready) as { operations: number };
-    const text = await (await fetch(`http://127.0.0.1:${operations}/metrics`)).text();
-    return Number(/^caisson_execute_open_calls (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+    const response = await fetch(`http://127.0.0.1:${this.port + 13}/metrics`).catch(() => null);
+    const text = (await response?.text()) ?? "";
+    return Number(/^caisson_execute_open_calls (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
-  start(): void {
+  /** In a process group of its own. settings: beside those of a runner with a door. */
+  start(settings: Readonly<Record<string, string>> = this.runnerDoor()): void {
     const own = Object.entries(process.env).filter(
       ([name]) => !name.startsWith("CAISSON_") || name === "CAISSON_NATIVE_DIR",
     );
-    for (const kind of KINDS) {
-      const child = spawn(
-        "setpriv",
-        ["--pdeathsig", "KILL", "--", process.execPath, join(APPS, `${kind}.ts`)],
-        {
-          env: { ...Object.fromEntries(own), ...this.#settings },
-          stdio: ["ignore", "pipe", "pipe"],
-          detached: true,
-        },
-      );
-      for (const stream of [child.stdout, child.stderr])
-        stream.setEncoding("utf8").on("data", (text: string) => (this.#output += text));
-      this.#processes.push(child);
-    }
+    this.#child = spawn("setpriv", ["--pdeathsig", "TERM", "--", process.execPath, MAIN], {
+      env: {
+        ...Object.fromEntries(own),
+        CAISSON_DATA: this.data,
+        CAISSON_RUNTIME: join(this.#folder, "run"),
+        CAISSON_PORT: String(this.port),
+        ...settings,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.setEncoding("utf8").on("data", (text: string) => (this.#output += text));
+  }
+
+  runnerDoor(): Readonly<Record<string, string>> {
+    return {
+      CAISSON_RUNNER_TLS_CERT: this.ca,
+      CAISSON_RUNNER_TLS_KEY: join(this.#folder, "tls.key"),
+      CAISSON_RUNNER_BIND: "127.0.0.1",
+      CAISSON_RUNNER_PORT: String(this.port + 4),
+    };
   }
 
   /** kill -9 of everything that runs there. */
   async kill(): Promise<void> {
-    const processes = this.#processes;
-    this.#processes = [];
-    await Promise.all(processes.map(killGroup));
+    const child = this.#child;
+    this.#child = null;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    process.kill(-child.pid, "SIGKILL");
+    await gone;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function killGroup(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  process.kill(-child.pid, "SIGKILL");
-  await gone;
 }
