@@ -1,4 +1,16 @@
-import { capabilityNames, endpointMethods, errors, limits, metricTable } from "#contract";
+import {
+  capabilityNames,
+  endpointMethods,
+  errors,
+  limits,
+  metricTable,
+  EXECUTE_ANSWER_TYPE,
+  EXECUTE_CANCEL_PATH,
+  EXECUTE_PATH,
+  EXECUTE_STREAM,
+  EXECUTE_TYPE,
+  PROOF_HEADER,
+} from "#contract";
 import { operations } from "#http-api";
 import type { MetricDefinition } from "#contract";
 import type { Operation } from "#http-api";
@@ -30,8 +42,29 @@ export function contractDoc(): string {
     ([name, { kind, labels, of, help }]) =>
       `| \`${name}\` | ${kind} | ${labels.join(", ")} | ${of.join(", ")} | ${help} |`,
   );
-  return `${NOTICE}# Contract\n\n## Bounds\n\n| name | of | default | greatest |\n|---|---|---|---|\n${bounds.join("\n")}\n\n## Public names\n\n| name | state | meaning |\n|---|---|---|\n${names.join("\n")}\n\nCapabilities: ${capabilityNames.map((name) => `\`${name}\``).join(", ")}. Endpoint methods: ${endpointMethods.join(", ")}.\n\n## Management API\n\n| operation | route | action | errors |\n|---|---|---|---|\n${routes.join("\n")}\n\n## Metrics\n\nEach process shows its own at \`/metrics\` of its operations server, beside what Node shows of every process.\n\n| name | kind | labels | of | meaning |\n|---|---|---|---|---|\n${metrics.join("\n")}\n`;
+  return `${NOTICE}# Contract\n\n## Bounds\n\n| name | of | default | greatest |\n|---|---|---|---|\n${bounds.join("\n")}\n\n## Public names\n\n| name | state | meaning |\n|---|---|---|\n${names.join("\n")}\n\nCapabilities: ${capabilityNames.map((name) => `\`${name}\``).join(", ")}. Endpoint methods: ${endpointMethods.join(", ")}.\n\n${executeSection}\n\n## Management API\n\n| operation | route | action | errors |\n|---|---|---|---|\n${routes.join("\n")}\n\n## Metrics\n\nEach process shows its own at \`/metrics\` of its operations server, beside what Node shows of every process.\n\n| name | kind | labels | of | meaning |\n|---|---|---|---|---|\n${metrics.join("\n")}\n`;
 }
+
+const executeSection = `## Calls of a runner elsewhere
+
+On the runner's own server, over TLS 1.3 (remote-runner.md). Refusals are JSON with \`code\`, \`requestId\` and \`reason\`.
+
+| request | answer |
+|---|---|
+| \`GET ${EXECUTE_PATH}\`, open | JSON: \`runner\`, its edge id, and \`boot\`, its name for this start |
+| \`POST ${EXECUTE_PATH}\` with \`content-length\`; \`${EXECUTE_TYPE}\` | 200, \`${EXECUTE_ANSWER_TYPE}\`: the frames RESPONSE, DATA, END and RESULT of a sandbox, on stream ${EXECUTE_STREAM}; RESULT, with what was used, is always last |
+| \`POST ${EXECUTE_CANCEL_PATH}\`, JSON \`{execution}\` | JSON \`{cancelled}\`; the call's own answer follows on its connection |
+
+Body of a call: u32 little-endian length of the head, the head, the request's body. The head is strict JSON without further fields: \`v\` 1, \`execution\` (UUID),
+\`tenant\`, \`install\`, \`extension\`, \`handle\` (32 hex digits), \`principal\`, \`method\`, \`path\` (decoded), \`query\`, \`deadlineMicros\`, \`headers\` (pairs, in order).
+
+\`authorization: Bearer <token>\` is one of two compact JWS (RFC 7515) whose header is exactly \`{"alg":"EdDSA","typ":…}\`; times are Unix seconds:
+
+| \`typ\` | signed by | claims |
+|---|---|---|
+| \`caisson-execute+jwt\`, an operator's call | control's state key | \`iss\` SPKI digest of that key, \`sub\` operator and id, \`aud\` edge id of the runner, \`iat\`, \`exp\`, \`jti\` 16 bytes, \`boot\`, \`body\` SHA-256 of the whole body; bytes in base64url |
+| \`caisson-edge+jwt\`, a gateway's credential | control's state key | \`iss\`, \`sub\` edge id of the gateway, \`aud\`, \`iat\`, \`exp\`, \`cnf.jwk\` the gateway's Ed25519 key |
+| \`caisson-proof+jwt\` beside the credential, in \`${PROOF_HEADER}\` | the key in \`cnf\` | those of an operator's call, \`iss\` and \`sub\` the gateway's edge id |`;
 
 /** Names that users know; a reserved one does not exist yet, and a test shows it absent. */
 export const publicNames: Readonly<

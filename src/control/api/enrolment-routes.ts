@@ -47,8 +47,7 @@ export function serveEnrolment(serve: Serve, parts: RouteParts): void {
     if (id === null || edge.name === null)
       throw new TenantError("edge.unknown", "cannot remove an edge of control's own machine");
     await audit("edge.removed", null, edge.name, edge.id);
-    // The token first: what it opens could otherwise be opened again behind the fence.
-    await removeEdge(store, clock, id);
+    // The fence first: whatever fails after it, what the edge holds is worth nothing, and the verb can be said again.
     await fences.set({
       scope: "edge",
       id,
@@ -57,11 +56,13 @@ export function serveEnrolment(serve: Serve, parts: RouteParts): void {
       by: nameOf(principal),
       tenant: null,
     });
-    lines.drop(id);
-    fenceLines.drop(id);
+    await removeEdge(store, clock, id);
+    const drop = () => [lines, fenceLines].forEach((of) => of.drop(id));
+    drop();
     fenceLines.announce();
     const edges = await fenceLines.settled(fences.current.epoch);
     await lines.changed();
+    drop(); // a line that was let in before the token went, and came after
     const missing = edges.filter((report) => !report.acknowledged);
     return {
       edge: edgeView(edge),

@@ -77,6 +77,16 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    id: "remote-runner",
+    sentence: "A gateway's runner may be on another machine, enrolled by name and called over TLS.",
+    label: "Beta",
+    why: "the form of the call may still change before 1.0 of Caisson",
+    tests: [
+      "test/e2e/remote-runner.test.ts > a runner on another machine answers both tenants, each in its own install alone",
+      "test/e2e/remote-runner.test.ts > kill -9 of it is 503 runner.lost, and it serves again when it is started again",
+    ],
+  },
+  {
     id: "templates",
     sentence: "The TypeScript template builds, tests and runs in a folder outside the clone.",
     label: "Beta",

@@ -73,7 +73,12 @@ export const errors = {
     "the extension answered with a bad status, header or size",
   ),
   "runner.capacity": entry(503, 5, "operator", "every slot and the queue are full"),
-  "runner.lost": entry(503, 5, "operator", "the sandbox process ended during the call"),
+  "runner.lost": entry(
+    503,
+    5,
+    "operator",
+    "the sandbox ended during the call, or the runner does not answer",
+  ),
   "execute.required": entry(401, 4, "caller", "a runner takes no call without a token"),
   "execute.forged": entry(
     401,
