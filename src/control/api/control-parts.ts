@@ -5,6 +5,7 @@ import type { PostureDesk } from "#posture";
 import type { RegistryParts } from "#registry";
 import type { FenceLines } from "./fence-lines.ts";
 import type { TrialLines } from "./trial-lines.ts";
+import type { EdgeStreams } from "./edge-streams.ts";
 import type { EdgeLines } from "./edge-lines.ts";
 
 /** What the routes work with. */
@@ -21,5 +22,6 @@ export interface RouteParts extends ControlParts {
   readonly lines: EdgeLines;
   readonly fenceLines: FenceLines;
   readonly trialLines: TrialLines;
+  readonly streams: EdgeStreams;
   readonly kv: KvCalls;
 }

@@ -14,7 +14,7 @@ const RESEAL_MS = 30_000;
 export class EdgeLines implements AsyncDisposable {
   readonly #parts: RegistryParts;
   readonly #log: Log;
-  readonly #open = new Map<ServerResponse, string>();
+  readonly #open = new Set<ServerResponse>();
   readonly #beat: NodeJS.Timeout;
   readonly #reseal: NodeJS.Timeout;
   #snapshot: Uint8Array | null = null;
@@ -33,22 +33,17 @@ export class EdgeLines implements AsyncDisposable {
     return this.#open.size;
   }
 
-  async attach(response: ServerResponse, edge: string): Promise<void> {
+  async attach(response: ServerResponse): Promise<void> {
     if (this.#snapshot === null) await this.changed();
     response.writeHead(200, {
       "content-type": "application/x-ndjson",
       "cache-control": "no-store",
     });
-    this.#open.set(response, edge);
+    this.#open.add(response);
     response.on("close", () => this.#open.delete(response));
     sendLine(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
     if (this.#snapshot !== null)
       sendLine(response, { kind: "snapshot", document: encodeBase64(this.#snapshot) });
-  }
-
-  /** Ends the lines of an edge that is removed. */
-  drop(edge: string): void {
-    for (const [response, of] of this.#open) if (of === edge) response.destroy();
   }
 
   /** Seals a new snapshot and sends it; calls that come meanwhile are answered in order. */
@@ -75,13 +70,13 @@ export class EdgeLines implements AsyncDisposable {
   }
 
   #sendAll(line: object): void {
-    for (const response of this.#open.keys()) sendLine(response, line);
+    for (const response of this.#open) sendLine(response, line);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beat);
     clearInterval(this.#reseal);
-    for (const response of this.#open.keys()) response.end();
+    for (const response of this.#open) response.end();
     await this.#sealing;
   }
 }

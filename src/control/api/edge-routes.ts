@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ObjectReader, parseStrictJson } from "#trust";
 import {
   BROKER_DEADLINE_HEADER,
@@ -24,7 +25,7 @@ import { mintCredential } from "./execute-tokens.ts";
 /** The line between control and its edges: only an enrolled edge's token opens it. */
 export function serveEdges(
   app: FastifyInstance,
-  { registry, lines, fenceLines, trialLines, kv, metrics, posture }: RouteParts,
+  { registry, lines, fenceLines, trialLines, streams, kv, metrics, posture }: RouteParts,
 ): void {
   const edges = (scope: FastifyInstance) => {
     const edgeOf = new WeakMap<FastifyRequest, Principal>();
@@ -39,13 +40,16 @@ export function serveEdges(
       { parseAs: "buffer", bodyLimit: MAX_BATCH_BYTES },
       (_request, body, done) => done(null, body),
     );
-    scope.get("/v1/edge/stream", async (request, reply) => {
+    const openStream = (request: FastifyRequest, reply: FastifyReply): ServerResponse => {
       reply.hijack();
-      await lines.attach(reply.raw, edgeOf.get(request)?.id ?? "");
+      streams.keep(edgeOf.get(request)?.id ?? "", reply.raw);
+      return reply.raw;
+    };
+    scope.get("/v1/edge/stream", async (request, reply) => {
+      await lines.attach(openStream(request, reply));
     });
     scope.get("/v1/edge/fence", async (request, reply) => {
-      reply.hijack();
-      fenceLines.attach(reply.raw, edgeOf.get(request)?.id ?? "");
+      fenceLines.attach(openStream(request, reply), edgeOf.get(request)?.id ?? "");
     });
     scope.post<{ Body: Buffer }>("/v1/edge/fence/ack", async (request) => {
       const reader = ObjectReader.of(parseStrictJson(request.body, { maxBytes: 4_096 }), "ack");
@@ -62,8 +66,7 @@ export function serveEdges(
     scope.get("/v1/edge/trials", async (request, reply) => {
       const edge = edgeOf.get(request) ?? refuseEdge();
       requireMay(edge, "instance:try", { tenant: null });
-      reply.hijack();
-      trialLines.attach(reply.raw, edge.id);
+      trialLines.attach(openStream(request, reply), edge.id);
     });
     scope.post<{ Body: Buffer }>("/v1/edge/trials", async (request) => {
       const edge = edgeOf.get(request) ?? refuseEdge();

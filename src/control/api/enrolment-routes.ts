@@ -10,7 +10,7 @@ import type { Serve } from "./management-routes.ts";
 
 /** Edges of other machines, and an operator's own calls to runners there. */
 export function serveEnrolment(serve: Serve, parts: RouteParts): void {
-  const { registry, fenceLines, lines } = parts;
+  const { registry, fenceLines, lines, streams } = parts;
   const { store, clock, fences, keys } = registry;
 
   serve(operations.edgeEnrol, async ({ body, may, audit }) => {
@@ -57,12 +57,11 @@ export function serveEnrolment(serve: Serve, parts: RouteParts): void {
       tenant: null,
     });
     await removeEdge(store, clock, id);
-    const drop = () => [lines, fenceLines].forEach((of) => of.drop(id));
-    drop();
+    streams.drop(id);
     fenceLines.announce();
     const edges = await fenceLines.settled(fences.current.epoch);
     await lines.changed();
-    drop(); // a line that was let in before the token went, and came after
+    streams.drop(id); // a line that was let in before the token went, and came after
     const missing = edges.filter((report) => !report.acknowledged);
     return {
       edge: edgeView(edge),

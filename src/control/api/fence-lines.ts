@@ -68,11 +68,6 @@ export class FenceLines implements AsyncDisposable {
     sendLine(response, this.#sealed());
   }
 
-  /** Ends the lines of an edge that is removed. */
-  drop(edge: string): void {
-    for (const line of this.#lines.values()) if (line.edge === edge) line.response.destroy();
-  }
-
   /** Sends the fence as it stands now to every edge. */
   announce(): void {
     this.#sendAll(this.#sealed());

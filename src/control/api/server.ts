@@ -8,6 +8,7 @@ import { problemOf } from "./api-error.ts";
 import type { ControlParts, RouteParts } from "./control-parts.ts";
 import { controlChecks } from "./control-checks.ts";
 import { EdgeLines } from "./edge-lines.ts";
+import { EdgeStreams } from "./edge-streams.ts";
 import { FenceLines } from "./fence-lines.ts";
 import { serveEdges } from "./edge-routes.ts";
 import { serveLogFiles } from "./log-routes.ts";
@@ -53,7 +54,8 @@ export async function startControlApi(
     stateKey: keys.state.publicKey,
     fence: () => fences.current,
   });
-  const routes = { ...parts, lines, fenceLines, trialLines, kv };
+  const streams = new EdgeStreams();
+  const routes = { ...parts, lines, fenceLines, trialLines, streams, kv };
   const app = Fastify({
     genReqId: () => newId("request"),
     forceCloseConnections: "idle",
