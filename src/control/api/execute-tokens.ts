@@ -5,7 +5,7 @@ import type { RegistryParts } from "#registry";
 
 const ID_BYTES = 16;
 
-/** Names the gateway's own key to one runner; the gateway proves each call with that key (docs/decisions/0008). */
+/** Names the gateway's own key to one runner; the gateway proves each call with that key (docs/decisions/0009). */
 export function mintCredential(
   { keys, clock }: RegistryParts,
   { gateway, runner, key }: { gateway: string; runner: string; key: PublicKey },
