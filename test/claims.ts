@@ -1,6 +1,7 @@
 import { apiClaims } from "./claims/api-claims.ts";
 import { callClaims } from "./claims/call-claims.ts";
 import { configClaims } from "./claims/config-claims.ts";
+import { edgeClaims } from "./claims/edge-claims.ts";
 import { egressClaims } from "./claims/egress-claims.ts";
 import { executeClaims } from "./claims/execute-claims.ts";
 import { evidenceClaims } from "./claims/evidence-claims.ts";
@@ -27,6 +28,7 @@ export const claims: readonly Claim[] = [
   ...loadClaims,
   ...callClaims,
   ...executeClaims,
+  ...edgeClaims,
   ...guestClaims,
   ...queueClaims,
   ...snapshotClaims,

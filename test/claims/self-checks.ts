@@ -20,6 +20,7 @@ const BY_PREFIX: Readonly<Record<string, readonly SelfCheckId[]>> = {
   QUEUE: ["sandbox.seccomp"],
   LADDER: ["sandbox.seccomp"],
   SNAPSHOT: ["gateway.known-answer", "fence.in-force"],
+  EDGE: ["api.known-answer", "fence.in-force"],
   EXECUTE: ["trust.known-answer", "fence.in-force"],
   FENCE: ["fence.acknowledged", "fence.in-force"],
   EGRESS: ["egress.known-answer"],

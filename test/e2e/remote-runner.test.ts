@@ -9,7 +9,6 @@ import { RemoteMachine } from "./remote-runner.ts";
 import { runCli } from "./run-cli.ts";
 import type { CliRun } from "./run-cli.ts";
 import { startCaisson } from "./start-caisson.ts";
-import { prepare, start } from "./start-production.ts";
 import { until } from "./until.ts";
 
 const SHARED = "/api/ext/acme.shared/";
@@ -266,51 +265,4 @@ test("an edge that is removed is out at once: its token, its line, and calls to 
   expect(stream.status).toBe(401);
   expect((await cli("edge", "remove", "far")).exit).toBe(3);
   await machine.kill();
-});
-
-test("in production an edge of another machine reaches control over TLS, and trusts the authority in its enrolment alone", async () => {
-  await using prepared = await prepare();
-  await using far = await RemoteMachine.prepare();
-  await using run = start(prepared.settings);
-  expect(await run.outcome).toBe("started");
-  const env = {
-    CAISSON_URL: `https://localhost:${prepared.port}`,
-    CAISSON_CA: prepared.cert,
-    CAISSON_KEY_FILE: prepared.settings["CAISSON_OPERATOR_KEY_FILE"] ?? "",
-  };
-  const enrolFar = (kind: "runner" | "broker", ...more: string[]) =>
-    runCli(
-      [
-        "edge",
-        "enrol",
-        "--kind",
-        kind,
-        "--name",
-        `far-${kind}`,
-        "--out",
-        far.enrolment(kind),
-        ...more,
-      ],
-      env,
-    );
-  expect((await enrolFar("runner", "--url", far.url)).exit).toBe(0);
-  // Another authority than control's: this one must not get through.
-  expect((await enrolFar("broker", "--ca", far.ca)).exit).toBe(0);
-  far.start();
-  await until("the runner to be connected", async () => {
-    const { out } = await runCli(["edge", "list"], env);
-    return /far-runner\s+runner\s+\S+\s+yes/.test(out) ? true : null;
-  });
-  await until("the broker to be refused", async () =>
-    /SELF_SIGNED|self-signed|unable to verify|certificate/i.test(
-      far.output
-        .split("\n")
-        .filter((line) => line.includes('"broker"'))
-        .join("\n"),
-    )
-      ? true
-      : null,
-  );
-  const { out } = await runCli(["edge", "list"], env);
-  expect(out).toMatch(/far-broker\s+broker\s+\S+\s+no/);
 });
