@@ -119,14 +119,29 @@ test.each(["gateway", "control"] as const)(
   "ingest: whatever durable operation %s dies at, each answered call has one record in the end",
   async (victim) => {
     const answered: string[] = [];
+    const recorded = async () =>
+      (
+        await caisson.sql(
+          "select request_id from extension_execution_log where request_id = any($1)",
+          [answered],
+        )
+      ).length;
+    let control = 0;
     note(
       await killer.everyPoint(
         victim,
         async () => {
+          control = caisson.pidOf("control");
           for (let i = 0; i < 3; i++) {
             const id = await tried(answeredCall());
             if (id !== null) answered.push(id);
           }
+          // What the gateway sends on, it sends in its own time: control dies at that, or lives through it.
+          await until("the records, or the end of control", async () =>
+            caisson.pidOf("control") !== control || (await recorded()) === answered.length
+              ? true
+              : null,
+          ).catch(() => {});
         },
         async () => untilServed("steady"),
       ),
