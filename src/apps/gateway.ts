@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { ObjectReader, parseStrictJson } from "#trust";
 import { ExecutionEncoder } from "#contract";
+import type { RunnerClass } from "#contract";
 import {
   endWithParent,
   EnvReader,
@@ -12,7 +13,7 @@ import {
 } from "#platform";
 import type { Log } from "#platform";
 import { RemoteRunner } from "#execute";
-import { CallLog, GatewayServer, SandboxLine } from "#gateway";
+import { CallLog, GatewayServer, SandboxLines } from "#gateway";
 import type { SandboxPort } from "#gateway";
 import { openControlLine, openSpool, readEnrolment } from "#link";
 import type { ControlLine, Enrolment } from "#link";
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
   const gateway = new GatewayServer({
     serve: (options, listener) => publicServer(mode, options, listener),
     fresh: () => line.fresh(),
-    sandbox: () => runner.client,
+    sandbox: (runnerClass) => runner.client(runnerClass),
     record: (record, answer) => {
       calls.ended(record);
       if (!spool.append(record, answer)) answer.onWritten(false);
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
   showLine(metrics, line);
   showSpool(metrics, spool);
   readiness.add("snapshot", () => line.fresh() !== null);
-  readiness.add("sandbox", () => runner.client !== null);
+  readiness.add("sandbox", () => runner.client("epoch") !== null);
   readiness.add("spool", () => spool.open);
   await new Promise<void>((resolve, reject) =>
     server.once("error", reject).listen(config.port, mode.bind, resolve),
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
 
 interface RunnerLine extends AsyncDisposable {
   /** Null while none answers. */
-  readonly client: SandboxPort | null;
+  readonly client: (runnerClass: RunnerClass) => SandboxPort | null;
 }
 
 /** Where calls go: the sandbox of this machine's runner, or a runner elsewhere. */
@@ -103,22 +104,30 @@ function openRunner(
   { enrolment, line, log }: { enrolment: Enrolment; line: ControlLine; log: Log },
 ): RunnerLine {
   if (runner.kind === "https")
-    return new RemoteRunner({
-      ...runner,
-      stateKey: enrolment.stateKey,
-      credential: (url, key) => askCredential(line, url, key),
-      fence: () => line.state.fence,
-      clock: systemClock,
-      log,
-    });
-  const sandbox = new SandboxLine(runner.folder ?? runtime);
+    return remote(
+      new RemoteRunner({
+        ...runner,
+        stateKey: enrolment.stateKey,
+        credential: (url, key) => askCredential(line, url, key),
+        fence: () => line.state.fence,
+        clock: systemClock,
+        log,
+      }),
+    );
+  const sandboxes = new SandboxLines(runner.folder ?? runtime);
   return {
-    get client() {
-      return sandbox.client;
-    },
+    client: (runnerClass) => sandboxes.client(runnerClass),
     async [Symbol.asyncDispose]() {
-      sandbox[Symbol.dispose]();
+      sandboxes[Symbol.dispose]();
     },
+  };
+}
+
+/** It has sandboxes of every class, and knows by the grant which one a call is for. */
+function remote(runner: RemoteRunner): RunnerLine {
+  return {
+    client: () => runner.client,
+    [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
   };
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ExecutionEncoder } from "#contract";
 import type { Grant } from "#contract";
 import { Admission, ExecuteServer } from "#execute";
-import { SandboxLine } from "#gateway";
+import { SandboxLines } from "#gateway";
 import { openSpool } from "#link";
 import type { ControlLine, Enrolment } from "#link";
 import { systemClock } from "#platform";
@@ -68,7 +68,7 @@ export async function openRunnerDoor(parts: RunnerDoorParts): Promise<AsyncDispo
     send: (batch) => line.post("/v1/edge/executions", batch),
     log,
   });
-  const sandbox = new SandboxLine(place.runtime);
+  const sandboxes = new SandboxLines(place.runtime);
   const execute = new ExecuteServer({
     serve: (options, listener) =>
       createServer(
@@ -84,7 +84,7 @@ export async function openRunnerDoor(parts: RunnerDoorParts): Promise<AsyncDispo
     runner: enrolment.edge,
     fresh: () => line.fresh(),
     grantOf: parts.grantOf,
-    sandbox: () => sandbox.client,
+    sandbox: (runnerClass) => sandboxes.client(runnerClass),
     record: (record, answer) => {
       if (!spool.append(record, answer)) answer.onWritten(false);
     },
@@ -101,7 +101,7 @@ export async function openRunnerDoor(parts: RunnerDoorParts): Promise<AsyncDispo
     async [Symbol.asyncDispose]() {
       certificate[Symbol.dispose]();
       await drainServer(server, () => execute.open, DRAIN_MS);
-      sandbox[Symbol.dispose]();
+      sandboxes[Symbol.dispose]();
       await spool[Symbol.asyncDispose]();
     },
   };

@@ -23,6 +23,7 @@ interface InstallOptions extends TenantOptions, ConfigOptions {
   readonly egress?: string;
   readonly memoryBytes?: string;
   readonly deadlineMs?: string;
+  readonly fuel?: string;
   readonly rollback?: boolean;
 }
 
@@ -45,6 +46,7 @@ export function tenantCommands(program: Command): void {
     )
     .option("--memory-bytes <n>", "grant less memory than it asks for")
     .option("--deadline-ms <n>", "grant less time than it asks for")
+    .option("--fuel <n>", "grant less fuel than it asks for")
     .option("--rollback", "go back to an older version on purpose")
     .action(install);
   withTenant(program.command("uninstall <extension>"))
@@ -130,6 +132,7 @@ async function install(extension: string, options: InstallOptions): Promise<void
     ...(config === undefined ? {} : { config }),
     ...(options.memoryBytes === undefined ? {} : { memoryBytes: Number(options.memoryBytes) }),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: Number(options.deadlineMs) }),
+    ...(options.fuel === undefined ? {} : { fuel: Number(options.fuel) }),
     ...(options.rollback === true ? { rollback: true } : {}),
   };
   const { verdict } = await call(api, operations.install, { params: { tenant }, body });

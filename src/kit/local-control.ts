@@ -13,6 +13,7 @@ import {
   BUNDLE_MEDIA_TYPE,
 } from "#trust";
 import {
+  classOf,
   configOverBound,
   Fence,
   grantHandle,
@@ -188,6 +189,7 @@ export class LocalControl implements AsyncDisposable {
       handle,
       endpoints: config.endpoints,
       deadlineMs: config.limits.deadlineMs,
+      class: classOf(config.limits),
       concurrency: limits.installConcurrency.value,
     };
     return { artifact: this.#publisher.release(packed, now), document, handle, install };

@@ -53,6 +53,7 @@ function grantOf(change: Partial<Grant> = {}): Grant {
     limits: {
       memoryBytes: 65_536,
       deadlineMs: 1_000,
+      fuel: 0,
       responseBytes: limits.bodyBytes.value,
       logBytes: limits.logBytes.value,
       logLines: limits.logLines.value,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Answer, Caisson, ExtensionParts } from "../e2e/caisson.ts";
 import { startCaisson } from "../e2e/start-caisson.ts";
+import { until } from "../e2e/until.ts";
 
 const MIB = 1_048_576;
 let caisson: Caisson;
@@ -82,4 +83,39 @@ test("call answers a trap with its code and none of the half-written answer [GUE
 test("call serves the answer of a guest that does not trap [GUEST-TRAP twin]", async () => {
   const answer = await callGuest("hello", { name: "trap-served" });
   expect(answer).toMatchObject({ status: 200, body: "hello\n" });
+});
+
+/** Lines and bytes of the log that the record of a call tells, and the lines that are kept. */
+async function loggedBy(guest: string): Promise<Readonly<Record<string, number>>> {
+  expect(await callGuest(guest, { name: guest, capabilities: ["log"] })).toMatchObject({
+    status: 200,
+  });
+  return until("the record and its lines", async () => {
+    const [row] = await caisson.sql(
+      "select log_lines, dropped_log_lines, log_bytes, (select count(*)::int from extension_log l where l.execution_id = e.id) as kept from extension_execution_log e where extension_id = $1",
+      [`acme.${guest}`],
+    );
+    if (row === undefined || row["kept"] !== row["log_lines"]) return null;
+    return row as Record<string, number>; // four integers
+  });
+}
+
+test("log lines over a call's budget are dropped, and the record counts them [LOG-BUDGET]", async () => {
+  const {
+    log_lines: lines = 0,
+    dropped_log_lines: dropped = 0,
+    log_bytes: bytes = 0,
+  } = await loggedBy("log-writer");
+  expect(bytes).toBeLessThanOrEqual(65_536);
+  expect(lines).toBeGreaterThan(100);
+  expect(lines + dropped).toBe(300);
+});
+
+test("log lines within a call's budget are kept, all of them [LOG-BUDGET twin]", async () => {
+  expect(await loggedBy("log-few")).toMatchObject({
+    log_lines: 10,
+    dropped_log_lines: 0,
+    log_bytes: 4_000,
+    kept: 10,
+  });
 });

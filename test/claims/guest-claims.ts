@@ -28,10 +28,52 @@ export const guestClaims: readonly Claim[] = [
     tooth: [memoryTooth],
   },
   {
+    door: "call",
+    attacker: GUEST,
+    tests: "test/attack/fuel.test.ts",
+    id: "GUEST-FUEL",
+    sentence:
+      "Where fuel is counted, a guest that needs one unit more than it was granted is ended with its own code, and the same work needs the same fuel.",
+    tooth: [
+      edit(
+        "native/sandbox/src/guest.rs",
+        "store.set_fuel(limits.fuel + 1).is_err()",
+        "store.set_fuel(limits.fuel + 1_000_000).is_err()",
+      ),
+    ],
+  },
+  {
+    door: "load",
+    attacker: "whoever would have a counted extension run uncounted",
+    tests: "test/attack/fuel.test.ts",
+    id: "SANDBOX-CLASS",
+    sentence: "A grant with fuel is taken by no sandbox that counts none.",
+    tooth: [
+      edit(
+        "native/sandbox/src/parent.rs",
+        "if (grant.fuel > 0) != (server.class == Class::Fuel) {",
+        "if server.class == Class::Fuel && grant.fuel == 0 {",
+      ),
+    ],
+  },
+  {
     ...guest,
     id: "GUEST-MEMORIES",
     sentence: "All memories of a call count together: two of them do not double its limit.",
     tooth: [memoryTooth],
+  },
+  {
+    ...guest,
+    id: "LOG-BUDGET",
+    sentence:
+      "A call keeps as much log as its budget allows; what comes on top is dropped, and its record says how many lines that were.",
+    tooth: [
+      edit(
+        "native/sandbox/src/host.rs",
+        "limits.log_bytes.saturating_sub(io.log_bytes).min",
+        "limits.log_bytes.min",
+      ),
+    ],
   },
   {
     ...guest,

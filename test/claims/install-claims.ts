@@ -111,6 +111,21 @@ export const installClaims: readonly Claim[] = [
   },
   {
     ...common,
+    tests: "test/attack/fuel.test.ts",
+    id: "INSTALL-FUEL",
+    sentence:
+      "No grant has more fuel than the signed config asks for, nor leaves uncounted what it asks to have counted.",
+    attacker: TENANT,
+    tooth: [
+      edit(
+        "src/core/policy/judge-grant.ts",
+        "if (fuelOf(granted) > fuelOf(requested))",
+        "if (fuelOf(granted) < 0)",
+      ),
+    ],
+  },
+  {
+    ...common,
     id: "INSTALL-OLDER",
     sentence:
       "A version older than the installed one is installed only when rollback is asked for.",

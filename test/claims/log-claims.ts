@@ -14,7 +14,7 @@ export const logClaims: readonly Claim[] = [
     tests: "test/attack/log-secret.test.ts",
     tooth: [
       edit(
-        "src/apps/runner.ts",
+        "src/apps/sandbox-host.ts",
         "const message = redactSecrets(line.message);",
         "const message = [redactSecrets, line.message][1] as string;",
       ),

@@ -41,7 +41,11 @@ export interface ExtensionParts {
   readonly guest?: string;
   readonly capabilities?: readonly string[];
   readonly endpoints?: readonly { readonly method: string; readonly path: string }[];
-  readonly limits?: { readonly memoryBytes?: number; readonly deadlineMs?: number };
+  readonly limits?: {
+    readonly memoryBytes?: number;
+    readonly deadlineMs?: number;
+    readonly fuel?: number;
+  };
   /** A component of the test's own, in place of a guest of test/guests. */
   readonly component?: Uint8Array;
 }

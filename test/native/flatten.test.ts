@@ -63,7 +63,7 @@ const BODIES = [new Uint8Array(), Buffer.from("abc"), Buffer.alloc(3 << 20, "012
 test("a flattened component answers as the one it was made from: every way of the guest, with small and big bodies", async () => {
   await using rig = await Rig.start();
   const admit = async (component: Uint8Array) =>
-    rig.admit(await compileComponent(nativePaths().compiler, component, COMPILE_MS));
+    rig.admit(await compileComponent(nativePaths().compiler, "epoch", component, COMPILE_MS));
   const handles = [await admit(stock), await admit(flat)];
   const names = await waysOf();
   let said = 0;
@@ -135,7 +135,7 @@ test("flattenComponent() merges two small modules that share a memory", async ()
   const sections = readSections(flattened.component);
   const CORE_MODULE = 1;
   expect(sections.filter(({ id }) => id === CORE_MODULE)).toHaveLength(1);
-  await compileComponent(nativePaths().compiler, flattened.component, COMPILE_MS);
+  await compileComponent(nativePaths().compiler, "epoch", flattened.component, COMPILE_MS);
 });
 
 test.each([

@@ -1,7 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CallResult, GrantFrame, LogFrame, OpenFrame, ResponseFrame } from "#contract";
+import type {
+  CallResult,
+  GrantFrame,
+  LogFrame,
+  OpenFrame,
+  ResponseFrame,
+  RunnerClass,
+} from "#contract";
 import { SandboxClient } from "#gateway";
 import { compileComponent, SandboxProcess } from "#runner";
 import type { OnCall } from "#runner";
@@ -14,14 +21,15 @@ type SandboxExit = Parameters<Parameters<typeof SandboxProcess.start>[0]["onExit
 const COMPILE_MS = 60_000;
 const compiled = new Map<string, Promise<Uint8Array>>();
 
-/** Compiled code of `test/guests/<name>.wat`, once per test process. */
-export function guestCode(name: string): Promise<Uint8Array> {
-  const present = compiled.get(name);
+/** Compiled code of `test/guests/<name>.wat`, once per test process and class. */
+export function guestCode(name: string, runnerClass: RunnerClass = "epoch"): Promise<Uint8Array> {
+  const key = `${runnerClass} ${name}`;
+  const present = compiled.get(key);
   if (present !== undefined) return present;
   const made = buildGuest(name).then((component) =>
-    compileComponent(nativePaths().compiler, component, COMPILE_MS),
+    compileComponent(nativePaths().compiler, runnerClass, component, COMPILE_MS),
   );
-  compiled.set(name, made);
+  compiled.set(key, made);
   return made;
 }
 
@@ -54,6 +62,7 @@ export class Rig implements AsyncDisposable {
   readonly logs: LogFrame[];
   readonly exit: Promise<SandboxExit>;
   readonly #folder: string;
+  readonly #class: RunnerClass;
   #handles = 0;
 
   private constructor(parts: {
@@ -62,16 +71,18 @@ export class Rig implements AsyncDisposable {
     logs: LogFrame[];
     exit: Promise<SandboxExit>;
     folder: string;
+    runnerClass: RunnerClass;
   }) {
     this.sandbox = parts.sandbox;
     this.client = parts.client;
     this.logs = parts.logs;
     this.exit = parts.exit;
     this.#folder = parts.folder;
+    this.#class = parts.runnerClass;
   }
 
   static async start(
-    options: { slots?: number; queue?: number; onCall?: OnCall } = {},
+    options: { slots?: number; queue?: number; onCall?: OnCall; runnerClass?: RunnerClass } = {},
   ): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), "caisson-rig-"));
     const logs: LogFrame[] = [];
@@ -87,13 +98,14 @@ export class Rig implements AsyncDisposable {
       onExit: exited.resolve,
     });
     const client = await connect(sandbox.socketPath, sandbox.secret);
-    return new Rig({ sandbox, client, logs, exit: exited.promise, folder });
+    const { runnerClass = "epoch" } = options;
+    return new Rig({ sandbox, client, logs, exit: exited.promise, folder, runnerClass });
   }
 
   /** Loads a guest and grants it; the handle to call it by. */
   async admit(guest: string | Uint8Array, limits: Partial<GrantFrame> = {}): Promise<Uint8Array> {
     const load = await this.sandbox.load(
-      typeof guest === "string" ? await guestCode(guest) : guest,
+      typeof guest === "string" ? await guestCode(guest, this.#class) : guest,
     );
     this.#handles += 1;
     const grant = grantFor(load.id, Buffer.alloc(16, this.#handles), limits);
@@ -142,6 +154,7 @@ export function grantFor(
     egressRequests: 16,
     egressInBytes: 10 << 20,
     egressOutBytes: 10 << 20,
+    fuel: 0,
     config: [],
     expiresMs: Date.now() + 3_600_000,
     ...limits,

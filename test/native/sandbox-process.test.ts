@@ -20,7 +20,7 @@ test("sandbox runs under seccomp with no new privileges, on every thread", async
   await using rig = await Rig.start();
   expect(status(rig.sandbox.pid)).toMatchObject({ Seccomp: SECCOMP_FILTER, NoNewPrivs: "1" });
   expect(rig.sandbox.lockdown & 0b1110).toBe(0b1110);
-  expect(rig.sandbox.fingerprint).toBe(await readFingerprint(nativePaths().compiler));
+  expect(rig.sandbox.fingerprint).toBe(await readFingerprint(nativePaths().compiler, "epoch"));
 });
 
 test("sandbox refuses compiled code with one byte changed, and takes the same bytes unchanged", async () => {
@@ -153,19 +153,23 @@ test("a client loses open calls with the process and says so, and the next one t
 test("compileComponent() refuses what is no component, is too slow or too large, and compiles one that is", async () => {
   const { compiler } = nativePaths();
   const component = await buildGuest("hello");
-  expect((await compileComponent(compiler, component, 60_000)).length).toBeGreaterThan(1_000);
-  await expect(compileComponent(compiler, Buffer.from("bytes"), 60_000)).rejects.toMatchObject({
+  expect((await compileComponent(compiler, "epoch", component, 60_000)).length).toBeGreaterThan(
+    1_000,
+  );
+  await expect(
+    compileComponent(compiler, "epoch", Buffer.from("bytes"), 60_000),
+  ).rejects.toMatchObject({
     code: "component.refused",
     reason: "component.invalid",
   });
   await expect(
-    compileComponent(compiler, component.subarray(0, 100), 60_000),
+    compileComponent(compiler, "epoch", component.subarray(0, 100), 60_000),
   ).rejects.toMatchObject({ reason: "component.invalid" });
-  await expect(compileComponent("/nonexistent", component, 60_000)).rejects.toMatchObject({
+  await expect(compileComponent("/nonexistent", "epoch", component, 60_000)).rejects.toMatchObject({
     code: "compiler.failed",
   });
   await expect(
-    compileComponent(compiler, new Uint8Array(64 * 1_048_576 + 1), 60_000),
+    compileComponent(compiler, "epoch", new Uint8Array(64 * 1_048_576 + 1), 60_000),
   ).rejects.toMatchObject({ reason: "component.size" });
 });
 
@@ -173,8 +177,8 @@ test("compileComponent() gives the same code for the same component", async () =
   const { compiler } = nativePaths();
   const component = await buildGuest("hello");
   const [first, second] = [
-    await compileComponent(compiler, component, 60_000),
-    await compileComponent(compiler, component, 60_000),
+    await compileComponent(compiler, "epoch", component, 60_000),
+    await compileComponent(compiler, "epoch", component, 60_000),
   ];
   expect(Buffer.from(first).equals(second)).toBe(true);
 });

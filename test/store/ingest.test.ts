@@ -55,6 +55,7 @@ function batchOf(calls: readonly Call[]): ExecutionBatch {
     egressRequests: 3,
     egressInBytes: 2,
     egressOutBytes: 1,
+    fuel: 7,
   };
   for (const call of calls)
     encoder.add({

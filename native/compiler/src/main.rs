@@ -1,4 +1,4 @@
-//! `caisson-compiler`: one component on stdin, its compiled code on stdout, one artifact per process.
+//! `caisson-compiler --class epoch|fuel`: one component on stdin, its compiled code on stdout, one artifact per process.
 //!
 //! Errors are one line `code: message` on stderr and exit code 1 (ours) or 2 (the component's).
 #![forbid(unsafe_code)]
@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use caisson_engine::{compile_config, fingerprint, hex};
+use caisson_engine::{Class, compile_config, fingerprint, hex};
 use caisson_lockdown as lockdown;
 use wasmtime::Engine;
 
@@ -37,23 +37,28 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = || Failure {
+        exit: 1,
+        code: "compiler.arguments",
+        message: "wanted --class epoch|fuel, and --fingerprint or nothing".into(),
+    };
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--fingerprint"] => {
-            println!("{}", hex(&fingerprint()));
+        ["--class", name, "--fingerprint"] => {
+            println!("{}", hex(&fingerprint(Class::of(name).ok_or_else(wanted)?)));
             Ok(())
         }
-        [] => compile(),
-        _ => Err(Failure { exit: 1, code: "compiler.arguments", message: "wanted none, or --fingerprint".into() }),
+        ["--class", name] => compile(Class::of(name).ok_or_else(wanted)?),
+        _ => Err(wanted()),
     }
 }
 
 /// Locks itself down before it reads the first byte: a component is attacker-controlled.
-fn compile() -> Result<(), Failure> {
+fn compile(class: Class) -> Result<(), Failure> {
     lockdown::limit_compiler(CPU_SECONDS, ADDRESS_BYTES).map_err(ours("compiler.limits"))?;
     lockdown::no_new_privileges().map_err(ours("compiler.lockdown"))?;
     lockdown::undumpable().map_err(ours("compiler.lockdown"))?;
     lockdown::restrict_files().map_err(ours("compiler.lockdown"))?;
-    let engine = Engine::new(&compile_config()).map_err(|e| Failure {
+    let engine = Engine::new(&compile_config(class)).map_err(|e| Failure {
         exit: 1,
         code: "compiler.engine",
         message: format!("{e:#}"),

@@ -5,8 +5,37 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 pub const WASMTIME_VERSION: &str = "48.0.8";
-/// Raised with every change below that alters generated code.
-const PROFILE: &str = "epoch-1";
+
+/// Two kinds of code, and of processes that run it: never both in one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Stopped by the clock.
+    Epoch,
+    /// Stopped by the clock, and exactly when its fuel is used up; the same work uses the same fuel everywhere.
+    Fuel,
+}
+
+impl Class {
+    pub fn of(name: &str) -> Option<Class> {
+        [Class::Epoch, Class::Fuel].into_iter().find(|class| class.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Epoch => "epoch",
+            Class::Fuel => "fuel",
+        }
+    }
+
+    /// Raised with every change below that alters generated code.
+    fn profile(self) -> &'static str {
+        match self {
+            Class::Epoch => "epoch-1",
+            Class::Fuel => "fuel-1",
+        }
+    }
+}
+
 pub const WASM_STACK_BYTES: usize = 512 * 1024;
 pub const ASYNC_STACK_BYTES: usize = 1024 * 1024;
 pub const TABLE_ELEMENTS: usize = 20_000;
@@ -23,11 +52,11 @@ const DECOMMIT_BATCH: usize = 48;
 
 /// What both executables set: everything that reaches generated code. Proposals that are not needed are off, so that
 /// most advisories about them do not apply.
-pub fn shared_config() -> Config {
+pub fn shared_config(class: Class) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .consume_fuel(false)
+        .consume_fuel(class == Class::Fuel)
         .concurrency_support(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(ASYNC_STACK_BYTES)
@@ -54,14 +83,16 @@ pub fn shared_config() -> Config {
 
 /// Compiler only: no pool, so that the address space can be limited.
 #[cfg(feature = "compile")]
-pub fn compile_config() -> Config {
-    let mut config = shared_config();
+pub fn compile_config(class: Class) -> Config {
+    let mut config = shared_config(class);
     config.strategy(wasmtime::Strategy::Cranelift);
+    // The bits of a NaN differ between processors, and with them what a guest does next.
+    config.cranelift_nan_canonicalization(class == Class::Fuel);
     config
 }
 
 /// The sandbox's pool: `slots` calls at once, each with room for the core instances, memories and tables of one component.
-pub fn sandbox_config(slots: u32, memory_bytes: usize) -> Config {
+pub fn sandbox_config(class: Class, slots: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .max_component_instance_size(1 << 20)
@@ -83,17 +114,18 @@ pub fn sandbox_config(slots: u32, memory_bytes: usize) -> Config {
         .async_stack_keep_resident(KEEP_STACK_BYTES)
         .decommit_batch_size(DECOMMIT_BATCH)
         .pagemap_scan(Enabled::Auto);
-    let mut config = shared_config();
+    let mut config = shared_config(class);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
 /// Names the engine: code built under one fingerprint is mapped under no other. Wasmtime compares its own settings at
 /// every load as well; this value is what records, receipts and fence entries carry.
-pub fn fingerprint() -> [u8; 32] {
+pub fn fingerprint(class: Class) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(format!(
-        "wasmtime {WASMTIME_VERSION}\n{PROFILE}\n{}\n{}\n",
+        "wasmtime {WASMTIME_VERSION}\n{}\n{}\n{}\n",
+        class.profile(),
         std::env::consts::ARCH,
         std::env::consts::OS
     ));
@@ -148,9 +180,18 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::{Class, fingerprint, hex};
+
     #[test]
     fn fingerprint_is_stable_in_one_process() {
-        assert_eq!(super::fingerprint(), super::fingerprint());
-        assert_eq!(super::hex(&super::fingerprint()).len(), 64);
+        assert_eq!(fingerprint(Class::Epoch), fingerprint(Class::Epoch));
+        assert_eq!(hex(&fingerprint(Class::Epoch)).len(), 64);
+    }
+
+    #[test]
+    fn each_class_has_a_fingerprint_of_its_own() {
+        assert_ne!(fingerprint(Class::Epoch), fingerprint(Class::Fuel));
+        assert_eq!(Class::of("fuel"), Some(Class::Fuel));
+        assert_eq!(Class::of("Fuel"), None);
     }
 }

@@ -241,6 +241,8 @@ pub struct Usage {
     pub egress_requests: u32,
     pub egress_in_bytes: u64,
     pub egress_out_bytes: u64,
+    /// 0 where the sandbox's class counts none.
+    pub fuel: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,6 +283,7 @@ impl CallResult {
             egress_requests: r.u32()?,
             egress_in_bytes: r.u64()?,
             egress_out_bytes: r.u64()?,
+            fuel: r.u64()?,
         };
         r.finish()?;
         Ok(CallResult { outcome, rung, code, denied, usage })
@@ -306,6 +309,7 @@ impl CallResult {
             w.u32(u.egress_requests);
             w.u64(u.egress_in_bytes);
             w.u64(u.egress_out_bytes);
+            w.u64(u.fuel);
         });
     }
 }

@@ -134,6 +134,7 @@ const MAX_CONFIG_VALUE_BYTES: usize = 4_096;
 /// Of names and values together: the tenant's and the manifest's defaults.
 const MAX_CONFIG_BYTES: usize = 32_768;
 pub const MAX_GRANT_CONCURRENCY: u32 = 512;
+pub const MAX_FUEL: u64 = 1_000_000_000_000;
 
 /// Stands for a tenant without naming it; equal for equal tenants.
 pub type TenantKey = [u8; 8];
@@ -157,6 +158,8 @@ pub struct Grant {
     pub egress_requests: u32,
     pub egress_in_bytes: u32,
     pub egress_out_bytes: u32,
+    /// Of one call; 0: the sandbox's class counts none.
+    pub fuel: u64,
     /// Unix milliseconds.
     pub expires_ms: u64,
     /// Names and values of capability `config`.
@@ -182,6 +185,7 @@ impl Grant {
             egress_requests: bounded(r.u32()?, 0, 4_096)?,
             egress_in_bytes: bounded(r.u32()?, 0, 64 << 20)?,
             egress_out_bytes: bounded(r.u32()?, 0, 64 << 20)?,
+            fuel: r.u64().and_then(|fuel| if fuel > MAX_FUEL { Err(FrameError::Bound) } else { Ok(fuel) })?,
             expires_ms: r.u64()?,
             config: decode_config(&mut r)?,
         };
@@ -206,6 +210,7 @@ impl Grant {
             w.u32(self.egress_requests);
             w.u32(self.egress_in_bytes);
             w.u32(self.egress_out_bytes);
+            w.u64(self.fuel);
             w.u64(self.expires_ms);
             w.u8(self.config.len() as u8);
             for (name, value) in &self.config {

@@ -80,7 +80,7 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
                 "cpuUs": u.cpu_micros, "peakMemoryBytes": u.peak_memory_bytes, "bytesIn": u.body_in_bytes, "bytesOut": u.body_out_bytes,
                 "logBytes": u.log_bytes, "logLines": u.log_lines, "droppedLogLines": u.dropped_log_lines,
                 "capabilityCalls": u.capability_calls, "egressRequests": u.egress_requests, "egressInBytes": u.egress_in_bytes,
-                "egressOutBytes": u.egress_out_bytes}})
+                "egressOutBytes": u.egress_out_bytes, "fuel": u.fuel}})
         }
         Kind::Response => {
             let r = Response::decode(payload)?;
@@ -123,7 +123,7 @@ fn read(frame: Frame<'_>) -> Result<(Value, Vec<u8>), FrameError> {
             json!({"handle": hex(&g.handle), "tenant": hex(&g.tenant), "load": g.load, "capabilities": g.capabilities, "memoryBytes": g.memory_bytes,
                 "deadlineMs": g.deadline_ms, "requestBytes": g.request_bytes, "responseBytes": g.response_bytes, "logBytes": g.log_bytes,
                 "logLines": g.log_lines, "concurrency": g.concurrency, "capabilityCalls": g.capability_calls,
-                "egressRequests": g.egress_requests, "egressInBytes": g.egress_in_bytes, "egressOutBytes": g.egress_out_bytes, "expiresMs": g.expires_ms,
+                "egressRequests": g.egress_requests, "egressInBytes": g.egress_in_bytes, "egressOutBytes": g.egress_out_bytes, "fuel": g.fuel, "expiresMs": g.expires_ms,
                 "config": g.config})
         }
         Kind::Metrics => {

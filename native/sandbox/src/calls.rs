@@ -393,6 +393,7 @@ fn shrink(grant: &Grant, open: &Open) -> CallLimits {
         egress_requests: grant.egress_requests,
         egress_in_bytes: u64::from(grant.egress_in_bytes),
         egress_out_bytes: u64::from(grant.egress_out_bytes),
+        fuel: grant.fuel,
     }
 }
 
@@ -424,6 +425,7 @@ fn used_of(call: &Call) -> (Vec<caisson_frames::LogLine>, Used) {
         egress_requests: io.outside.requests,
         egress_in_bytes: io.outside.in_bytes,
         egress_out_bytes: io.outside.out_bytes,
+        fuel: io.fuel_used,
     };
     (lines, Used { denied: io.outside.denied, usage })
 }

@@ -76,7 +76,7 @@ pub fn answer_hello(server: &mut Server, id: u64) {
         version: PROTOCOL_VERSION,
         max_frame: MAX_FRAME_BYTES as u32,
         credit: INITIAL_CREDIT_BYTES,
-        proof: caisson_engine::fingerprint(),
+        proof: caisson_engine::fingerprint(server.class),
         lockdown: server.lockdown,
         wit: WIT_VERSIONS.iter().map(|v| (*v).to_owned()).collect(),
     };

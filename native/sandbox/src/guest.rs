@@ -126,7 +126,13 @@ pub async fn run(
     limits: CallLimits,
     timers: Timers,
 ) -> End {
-    let mut store = Store::new(&engine, HostData::new(shared.clone(), limits, timers));
+    let mut store = Metered { fuel: limits.fuel, store: Store::new(&engine, HostData::new(shared.clone(), limits, timers)) };
+    let store = &mut store.store;
+    // The engine looks at loops and calls alone: a guest may end in between with more used than it had. One unit more than
+    // that, and what is left tells whether it did.
+    if limits.fuel > 0 && store.set_fuel(limits.fuel + 1).is_err() {
+        return End::failed(Outcome::Refused, 0, "grant.class");
+    }
     store.limiter(|data| &mut data.limiter);
     store.set_hostcall_fuel(limits.response_bytes + HOSTCALL_EXTRA_BYTES);
     let deadline = shared.deadline;
@@ -135,9 +141,25 @@ pub async fn run(
         false => Ok(UpdateDeadline::Yield(1)),
     });
     store.set_epoch_deadline(1);
-    match call(&prepared, &mut store, *open).await {
-        Ok(response) => finish(&mut store, response),
+    match call(&prepared, store, *open).await {
+        Ok(_) if limits.fuel > 0 && store.get_fuel().is_ok_and(|left| left == 0) => out_of_fuel(),
+        Ok(response) => finish(store, response),
         Err(error) => classify(&error, shared.io().memory_refused),
+    }
+}
+
+/// Tells what a guest has used up when its store goes: at its end, or where its future is dropped.
+struct Metered {
+    fuel: u64,
+    store: Store<HostData>,
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.fuel > 0 {
+            let left = self.store.get_fuel().unwrap_or(0);
+            self.store.data().shared.io().fuel_used = (self.fuel + 1).saturating_sub(left).min(self.fuel);
+        }
     }
 }
 
@@ -163,9 +185,14 @@ fn classify(error: &Error, memory_refused: bool) -> End {
         return End::failed(Outcome::Memory, 0, "guest.memory");
     }
     match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => out_of_fuel(),
         Some(Trap::StackOverflow) => End::failed(Outcome::Trapped, 0, "guest.stack"),
         _ => End::failed(Outcome::Trapped, 0, "guest.trap"),
     }
+}
+
+fn out_of_fuel() -> End {
+    End::failed(Outcome::Trapped, 0, "guest.fuel")
 }
 
 /// Checks the answer before a byte of it leaves.

@@ -31,6 +31,8 @@ pub struct CallLimits {
     pub egress_requests: u32,
     pub egress_in_bytes: u64,
     pub egress_out_bytes: u64,
+    /// 0: not counted.
+    pub fuel: u64,
 }
 
 /// Shared between the connection's side and the guest's side of a call; one thread, so never contended.
@@ -56,6 +58,8 @@ pub struct CallIo {
     pub log_bytes: usize,
     pub dropped_lines: u32,
     pub peak_memory: usize,
+    /// Written when the guest's store goes, however it goes.
+    pub fuel_used: u64,
     pub memory_refused: bool,
     pub outside: Outside,
     pub points: Points,

@@ -56,7 +56,7 @@ fn because<E: std::fmt::Display>(code: &'static str) -> impl Fn(E) -> Failure {
 fn run() -> Result<(), Failure> {
     let args = args::parse(std::env::args().skip(1)).map_err(because("sandbox.arguments"))?;
     let parent = lockdown::inherited_stream(PARENT_FD).map_err(because("sandbox.parent"))?;
-    let mut config = sandbox_config(args.slots, args.memory_bytes);
+    let mut config = sandbox_config(args.class, args.slots, args.memory_bytes);
     config.with_custom_code_memory(Some(Arc::new(lockdown::SealedCode)));
     let engine = Engine::new(&config).map_err(because("sandbox.engine"))?;
     let listener = bind(&args).map_err(because("sandbox.socket"))?;

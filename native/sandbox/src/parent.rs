@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use caisson_engine::Class;
 use caisson_frames::{
     CAPABILITY_CONFIG, CAPABILITY_METRICS, FLAG_ANSWER, Frame, Grant, Halt, Halted, Kind, LogBatch, LogLine,
     MAX_LOG_LINES_PER_FRAME, MAX_PAYLOAD_BYTES, OUTSIDE_CAPABILITIES, Reason, decode_handle, decode_nonce,
@@ -158,6 +159,11 @@ fn grant(server: &mut Server, frame: Frame<'_>) -> Result<(), Fault> {
     };
     if prepared.capabilities & !(grant.capabilities | MAY_LACK) != 0 {
         refuse(server, frame.stream, "grant.capability", "the component imports more than is granted".into());
+        return Ok(());
+    }
+    // Without fuel a guest of that class could do nothing; with it one of the other would not be held to it.
+    if (grant.fuel > 0) != (server.class == Class::Fuel) {
+        refuse(server, frame.stream, "grant.class", format!("this sandbox is of class {}", server.class.name()));
         return Ok(());
     }
     if server.grants.len() >= MAX_GRANTS && !server.grants.contains_key(&grant.handle) {

@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use caisson_engine::Class;
 use caisson_frames::{Handle, Kind, Reason, next_frame, write_frame};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -50,6 +51,7 @@ impl From<caisson_frames::FrameError> for Fault {
 }
 
 pub struct Server {
+    pub class: Class,
     pub engine: Engine,
     /// Asked before the lockdown: the filter has no geteuid.
     own_uid: rustix::process::Uid,
@@ -89,6 +91,7 @@ impl Server {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &parent, epoll::EventData::new_u64(PARENT), epoll::EventFlags::IN)?;
         Ok(Server {
+            class: args.class,
             engine,
             own_uid: rustix::process::geteuid(),
             lockdown: 0,

@@ -109,6 +109,7 @@ function usageView(row: Selectable<ExecutionRow>): Record<string, number> {
     egressRequests: row.egress_requests,
     egressInBytes: Number(row.egress_in_bytes),
     egressOutBytes: Number(row.egress_out_bytes),
+    fuel: Number(row.fuel),
   };
 }
 

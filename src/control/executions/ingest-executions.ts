@@ -54,12 +54,12 @@ function insertionOf(batch: ExecutionBatch): RawBuilder<unknown> {
       tenant_id, id, request_id, install_id, content_hash, extension_id, version, entrance, principal_kind, principal_id,
       method, endpoint, outcome, code, status, opened_at, closed_at, wall_us, queue_us, cpu_us, peak_memory_bytes,
       bytes_in, bytes_out, log_bytes, log_lines, dropped_log_lines, capability_calls, egress_requests, egress_in_bytes,
-      egress_out_bytes, denied, rung)
+      egress_out_bytes, fuel, denied, rung)
     select c.tenant, r.id, r.request_id, c.install, c."contentHash", c.extension, c.version, 'http',
       case when c."principalId" like 'operator %' then 'operator' else 'apiKey' end, c."principalId",
       c.method, c.endpoint, r.outcome, r.code, r.status, r.opened_at, r.closed_at, r.wall_us, r.queue_us, r.cpu_us,
       r.peak_memory_bytes, r.bytes_in, r.bytes_out, r.log_bytes, r.log_lines, r.dropped_log_lines, r.capability_calls,
-      r.egress_requests, r.egress_in_bytes, r.egress_out_bytes, r.denied, r.rung
+      r.egress_requests, r.egress_in_bytes, r.egress_out_bytes, r.fuel, r.denied, r.rung
     from unnest(
       ${int4Array(batch.context)}::int4[], ${uuidArray(batch.ids)}::uuid[], ${uuidArray(batch.requestIds)}::uuid[],
       ${textArray(batch.outcome)}::text[], ${textArray(batch.code)}::text[], ${int4Array(batch.status)}::int4[],
@@ -68,10 +68,10 @@ function insertionOf(batch: ExecutionBatch): RawBuilder<unknown> {
       ${int8Array(usage.peakMemoryBytes)}::int8[], ${int8Array(usage.bytesIn)}::int8[], ${int8Array(usage.bytesOut)}::int8[],
       ${int8Array(usage.logBytes)}::int8[], ${int8Array(usage.logLines)}::int8[], ${int8Array(usage.droppedLogLines)}::int8[],
       ${int8Array(usage.capabilityCalls)}::int8[], ${int8Array(usage.egressRequests)}::int8[], ${int8Array(usage.egressInBytes)}::int8[],
-      ${int8Array(usage.egressOutBytes)}::int8[], ${textArray(batch.denied)}::text[], ${int4Array(batch.rung)}::int4[]
+      ${int8Array(usage.egressOutBytes)}::int8[], ${int8Array(usage.fuel)}::int8[], ${textArray(batch.denied)}::text[], ${int4Array(batch.rung)}::int4[]
     ) as r (n, id, request_id, outcome, code, status, opened_at, closed_at, wall_us, queue_us, cpu_us, peak_memory_bytes,
       bytes_in, bytes_out, log_bytes, log_lines, dropped_log_lines, capability_calls, egress_requests, egress_in_bytes,
-      egress_out_bytes, denied, rung)
+      egress_out_bytes, fuel, denied, rung)
     join jsonb_to_recordset(${contexts}::jsonb) as c (n int4, tenant uuid, install uuid, "contentHash" text, extension text,
       version text, "principalId" text, method text, endpoint text) using (n)`;
 }

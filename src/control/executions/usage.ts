@@ -19,6 +19,7 @@ interface UsageSum {
   egress_requests: number;
   egress_in_bytes: number;
   egress_out_bytes: number;
+  fuel: number;
 }
 
 /** Adds the use of the records that count to their installs' hours. */
@@ -45,7 +46,8 @@ export async function addUsage(
       capability_calls = used.capability_calls + excluded.capability_calls,
       egress_requests = used.egress_requests + excluded.egress_requests,
       egress_in_bytes = used.egress_in_bytes + excluded.egress_in_bytes,
-      egress_out_bytes = used.egress_out_bytes + excluded.egress_out_bytes`.execute(tx);
+      egress_out_bytes = used.egress_out_bytes + excluded.egress_out_bytes,
+      fuel = used.fuel + excluded.fuel`.execute(tx);
 }
 
 /** Neighbours in a batch mostly have their sum in common: the last one is looked at first. */
@@ -83,6 +85,7 @@ function emptySum(tenant: string, install: string, window: number): UsageSum {
     egress_requests: 0,
     egress_in_bytes: 0,
     egress_out_bytes: 0,
+    fuel: 0,
   };
 }
 
@@ -98,4 +101,5 @@ function addTo(sum: UsageSum, { usage }: ExecutionBatch, i: number): void {
   sum.egress_requests += of(usage.egressRequests);
   sum.egress_in_bytes += of(usage.egressInBytes);
   sum.egress_out_bytes += of(usage.egressOutBytes);
+  sum.fuel += of(usage.fuel);
 }

@@ -41,6 +41,7 @@ export interface InstallRequest {
   readonly config?: ConfigValues;
   readonly memoryBytes?: number;
   readonly deadlineMs?: number;
+  readonly fuel?: number;
   readonly rollback?: boolean;
 }
 
@@ -232,6 +233,7 @@ function termsOf(artifact: MeasuredArtifact, request: InstallRequest): Capabilit
     egress: capabilities.includes("http.fetch") ? egressTerms(artifact, request) : [],
     memoryBytes: request.memoryBytes ?? asked.memoryBytes,
     deadlineMs: request.deadlineMs ?? asked.deadlineMs,
+    fuel: request.fuel ?? asked.fuel,
   };
 }
 
@@ -291,6 +293,7 @@ async function writeGrant(
     limits: {
       memoryBytes: terms.memoryBytes,
       deadlineMs: terms.deadlineMs,
+      fuel: terms.fuel,
       responseBytes: limits.bodyBytes.value,
       logBytes: limits.logBytes.value,
       logLines: limits.logLines.value,

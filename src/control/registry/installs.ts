@@ -1,4 +1,4 @@
-import { openGrant } from "#contract";
+import { classOf, openGrant } from "#contract";
 import type { ConfigValues, Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
 import { limits } from "#contract";
 import { removeKv } from "#kv";
@@ -286,6 +286,7 @@ function snapshotInstall(
     handle: row.handle.toString("hex"),
     endpoints: config.endpoints,
     deadlineMs: body.limits.deadlineMs,
+    class: classOf(body.limits),
     concurrency: body.limits.concurrency,
   };
 }

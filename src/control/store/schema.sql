@@ -62,6 +62,7 @@ column extension_execution_log.egress_in_bytes bigint not null
 column extension_execution_log.egress_out_bytes bigint not null
 column extension_execution_log.denied text not null
 column extension_execution_log.rung smallint not null
+column extension_execution_log.fuel bigint not null
 column extension_log.tenant_id uuid not null
 column extension_log.execution_id uuid not null
 column extension_log.seq integer not null
@@ -83,6 +84,7 @@ column extension_quota_usage.capability_calls bigint not null
 column extension_quota_usage.egress_requests bigint not null
 column extension_quota_usage.egress_in_bytes bigint not null
 column extension_quota_usage.egress_out_bytes bigint not null
+column extension_quota_usage.fuel bigint not null
 column fence_entry.epoch bigint not null
 column fence_entry.scope text not null
 column fence_entry.id text not null

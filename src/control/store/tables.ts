@@ -106,6 +106,7 @@ export interface Tables {
     egress_requests: BigInt8;
     egress_in_bytes: BigInt8;
     egress_out_bytes: BigInt8;
+    fuel: BigInt8;
   };
   extension_log: {
     tenant_id: string;
@@ -204,6 +205,7 @@ export interface ExecutionRow {
   egress_requests: number;
   egress_in_bytes: BigInt8;
   egress_out_bytes: BigInt8;
+  fuel: BigInt8;
   denied: string;
   rung: number;
 }

@@ -65,6 +65,7 @@ export const errors = {
   ),
   "fence.target": entry(400, 2, "caller", "the scope does not have ids of that form"),
   "guest.trap": entry(500, 1, "caller", "the extension trapped"),
+  "guest.fuel": entry(500, 1, "caller", "the extension used up its fuel"),
   "guest.memory": entry(500, 1, "caller", "the extension went over its memory limit"),
   "guest.response": entry(
     502,

@@ -40,6 +40,7 @@ function recordOf(n: number, parts: Partial<ExecutionRecord> = {}): ExecutionRec
       egressRequests: 11,
       egressInBytes: 12,
       egressOutBytes: 13,
+      fuel: 14,
     },
     denied: null,
     ...parts,
@@ -79,7 +80,7 @@ test("parseExecutionBatch() reads what ExecutionEncoder wrote, a context once", 
   expect(batch.openedAt[2]).toBe(1_764_000_000_003);
   expect(batch.closedAt[0]).toBe(1_764_000_000_002);
   expect(Object.values(batch.usage).map((column) => column[1])).toEqual([
-    5_000_000_000, 2, 3, 65_536, 4, 6, 7, 8, 9, 10, 11, 12, 13,
+    5_000_000_000, 2, 3, 65_536, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14,
   ]);
 });
 
@@ -90,9 +91,33 @@ test("parseExecutionBatch() passes over what a loss of power cut off, and zeros 
   expect(parseExecutionBatch(Buffer.concat([whole, Buffer.alloc(500)])).count).toBe(2);
 });
 
+test("parseExecutionBatch() reads a record of before there was fuel or a rung", () => {
+  const bytes = encoded(recordOf(1, { code: "guest.trap", denied: "http.fetch" }));
+  const code = 1 + "guest.trap".length;
+  const record = bytes.length - (3 + 55 + 112 + 1 + 1 + code);
+  const [usageEnd, deniedAt, rungAt] = [55 + 104, 55 + 112, 55 + 113].map((at) => record + 3 + at);
+  const former = Buffer.concat([
+    bytes.subarray(0, record),
+    Buffer.of(2, 0, 0),
+    bytes.subarray(record + 3, usageEnd),
+    bytes.subarray(deniedAt, rungAt),
+    bytes.subarray(bytes.length - code),
+  ]);
+  former.writeUInt16LE(55 + 104 + 1 + code, record + 1);
+  const { count, usage, denied, rung, code: codes } = parseExecutionBatch(former);
+  expect([count, usage.egressOutBytes[0], usage.fuel[0], denied, rung[0], codes]).toEqual([
+    1,
+    13,
+    0,
+    ["http.fetch"],
+    0,
+    ["guest.trap"],
+  ]);
+});
+
 test("parseExecutionBatch() refuses what is out of bounds", () => {
   const bytes = encoded(recordOf(1));
-  const record = bytes.length - (3 + 55 + 104 + 1 + 1 + 1);
+  const record = bytes.length - (3 + 55 + 112 + 1 + 1 + 1);
   const changed = (at: number, value: number) => {
     const copy = Buffer.from(bytes);
     copy[record + 3 + at] = value;
@@ -104,9 +129,9 @@ test("parseExecutionBatch() refuses what is out of bounds", () => {
     ["a status over 599", changed(38, 9)],
     ["a time after all calls", changed(46, 1)],
     ["use beyond safe integers", changed(62, 0xff)],
-    ["a denied capability that is none", changed(159, 9)],
-    ["a rung that is none", changed(160, 5)],
-    ["a code longer than its record", changed(161, 9)],
+    ["a denied capability that is none", changed(167, 9)],
+    ["a rung that is none", changed(168, 5)],
+    ["a code longer than its record", changed(169, 9)],
     ["an unknown kind", changed(-3, 9)],
     ["a text with NUL", encoded(recordOf(1, { code: "a\u0000" }))],
   ] as const)

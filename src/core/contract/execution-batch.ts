@@ -3,6 +3,7 @@ import {
   ENTRY_HEAD_BYTES,
   entryBounds as bounds,
   entryKinds,
+  formerOffsets,
   recordOffsets as offsets,
 } from "./execution-entries.ts";
 import type { ExecutionContext } from "./execution-entries.ts";
@@ -47,11 +48,11 @@ export function parseExecutionBatch(bytes: Uint8Array): ExecutionBatch {
   const { contexts, records } = entriesOf(bytes);
   const batch = emptyBatch(contexts, records.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (const [i, { start, end }] of records.entries()) {
-    const code = start + offsets.code;
+  for (const [i, { start, end, layout }] of records.entries()) {
+    const code = start + layout.offsets.code;
     if (code >= end || code + 1 + (bytes[code] ?? 0) !== end) refuse("a record of a wrong length");
     batch.code[i] = codeOf(bytes.subarray(code + 1, end));
-    readRecord(batch, i, bytes.subarray(start, code), view, start);
+    readRecord(batch, i, layout, bytes.subarray(start, code), view, start);
   }
   return batch;
 }
@@ -59,7 +60,18 @@ export function parseExecutionBatch(bytes: Uint8Array): ExecutionBatch {
 interface Span {
   readonly start: number;
   readonly end: number;
+  readonly layout: Layout;
 }
+
+interface Layout {
+  readonly offsets: Readonly<Record<"denied" | "code", number>> & { readonly rung: number | null };
+  readonly usage: readonly (typeof usageFields)[number][];
+}
+
+const LAYOUTS: Readonly<Record<number, Layout>> = {
+  [entryKinds.record]: { offsets, usage: usageFields },
+  [entryKinds.formerRecord]: { offsets: formerOffsets, usage: usageFields.slice(0, -1) },
+};
 
 function entriesOf(bytes: Uint8Array): { contexts: ExecutionContext[]; records: Span[] } {
   const [contexts, records]: [ExecutionContext[], Span[]] = [[], []];
@@ -68,7 +80,8 @@ function entriesOf(bytes: Uint8Array): { contexts: ExecutionContext[]; records: 
     const start = at + ENTRY_HEAD_BYTES;
     const end = start + (bytes[at + 1] ?? 0) + 256 * (bytes[at + 2] ?? 0);
     if (end > bytes.length) break;
-    if (bytes[at] === entryKinds.record) records.push({ start, end });
+    const layout = LAYOUTS[bytes[at] ?? 0];
+    if (layout !== undefined) records.push({ start, end, layout });
     else if (bytes[at] === entryKinds.context)
       contexts.push(readContext(bytes.subarray(start, end)));
     else refuse("an entry of an unknown kind");
@@ -106,6 +119,7 @@ function emptyBatch(contexts: readonly ExecutionContext[], count: number) {
       egressRequests: times(),
       egressInBytes: times(),
       egressOutBytes: times(),
+      fuel: times(),
     },
   };
 }
@@ -113,6 +127,7 @@ function emptyBatch(contexts: readonly ExecutionContext[], count: number) {
 function readRecord(
   batch: ReturnType<typeof emptyBatch>,
   i: number,
+  layout: Layout,
   fields: Uint8Array,
   view: DataView,
   at: number,
@@ -123,14 +138,15 @@ function readRecord(
   const context = view.getUint32(at + offsets.context, true);
   batch.context[i] = within(context, batch.contexts.length - 1);
   batch.outcome[i] = executionOutcomes[fields[offsets.outcome] ?? 0] ?? refuse("no such outcome");
-  const denied = fields[offsets.denied] ?? 0;
+  const denied = fields[layout.offsets.denied] ?? 0;
   batch.denied[i] = denied === 0 ? "" : outsideCapability(denied);
-  batch.rung[i] = within(fields[offsets.rung] ?? 0, MAX_RUNG);
+  const { rung } = layout.offsets;
+  batch.rung[i] = rung === null ? 0 : within(fields[rung] ?? 0, MAX_RUNG);
   batch.status[i] = within(view.getUint16(at + offsets.status, true), MAX_STATUS);
   batch.openedAt[i] = within(readU64(view, at + offsets.openedAt), MAX_TIME_MS);
   batch.closedAt[i] = within(readU64(view, at + offsets.closedAt), MAX_TIME_MS);
   let usage = at + offsets.usage;
-  for (const name of usageFields) {
+  for (const name of layout.usage) {
     batch.usage[name][i] = within(readU64(view, usage), Number.MAX_SAFE_INTEGER);
     usage += 8;
   }

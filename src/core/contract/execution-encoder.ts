@@ -88,6 +88,7 @@ function writeUsage(bytes: Buffer, usage: Usage, at: number): void {
   writeU64(bytes, usage.egressRequests, at + 80);
   writeU64(bytes, usage.egressInBytes, at + 88);
   writeU64(bytes, usage.egressOutBytes, at + 96);
+  writeU64(bytes, usage.fuel, at + 104);
 }
 
 function writeU64(bytes: Buffer, value: number, at: number): void {

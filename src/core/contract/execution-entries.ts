@@ -38,9 +38,10 @@ export interface ExecutionRecord {
  * | kind | fields |
  * |---|---|
  * | 1 context, numbered from 0 in the order they come | 16 tenant, 16 install, 32 content hash, str8 extension ≤ 79, version ≤ 64, principal ≤ 64, method ≤ 16, str16 endpoint ≤ 512 |
- * | 2 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 13 usage, u8 denied capability (0: none), u8 rung ≤ 4, str8 code ≤ 64 |
+ * | 2 record | as 3, but without the last field of usage and without a rung: of before there were these |
+ * | 3 record | u32 context, 16 id, 16 request, u8 outcome, u16 status ≤ 599, u64 opened and closed in Unix ms, u64 × 14 usage, u8 denied capability (0: none), u8 rung ≤ 4, str8 code ≤ 64 |
  */
-export const entryKinds = { context: 1, record: 2 } as const;
+export const entryKinds = { context: 1, formerRecord: 2, record: 3 } as const;
 export const ENTRY_HEAD_BYTES = 3;
 
 const usageAt = 55;
@@ -57,6 +58,14 @@ export const recordOffsets = {
   denied: usageAt + 8 * usageFields.length,
   rung: usageAt + 8 * usageFields.length + 1,
   code: usageAt + 8 * usageFields.length + 2,
+} as const;
+
+/** The same of a record of before: one field of usage less, and no rung. */
+export const formerOffsets = {
+  ...recordOffsets,
+  denied: usageAt + 8 * (usageFields.length - 1),
+  rung: null,
+  code: usageAt + 8 * (usageFields.length - 1) + 1,
 } as const;
 
 /** Of texts, in bytes. */

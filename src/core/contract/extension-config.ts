@@ -38,6 +38,8 @@ export interface ExtensionConfig {
 export interface RequestedLimits {
   readonly memoryBytes: number;
   readonly deadlineMs: number;
+  /** 0: it runs where fuel is not counted. */
+  readonly fuel: number;
 }
 
 /** bytes: attacker-controlled. The one parser of kit, publish, install and load; an unknown field or capability is refused. */
@@ -98,7 +100,11 @@ function readCapabilities(
 
 function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {
   if (reader === null || reader === undefined)
-    return { memoryBytes: limits.memoryBytes.value, deadlineMs: limits.callDeadlineMs.value };
+    return {
+      memoryBytes: limits.memoryBytes.value,
+      deadlineMs: limits.callDeadlineMs.value,
+      fuel: limits.fuel.value,
+    };
   const asked = {
     memoryBytes: reader.has("memoryBytes")
       ? reader.integer("memoryBytes", { min: 65_536, max: limits.memoryBytes.max })
@@ -106,6 +112,9 @@ function readLimits(reader: ObjectReader | null | undefined): RequestedLimits {
     deadlineMs: reader.has("deadlineMs")
       ? reader.integer("deadlineMs", { min: 1, max: limits.planDeadlineMs.value })
       : limits.callDeadlineMs.value,
+    fuel: reader.has("fuel")
+      ? reader.integer("fuel", { min: 1, max: limits.fuel.max })
+      : limits.fuel.value,
   };
   reader.end();
   return asked;

@@ -21,6 +21,8 @@ import type { Version } from "./names.ts";
 export interface GrantLimits {
   readonly memoryBytes: number;
   readonly deadlineMs: number;
+  /** 0: the runner class without fuel serves it; else the one with it. */
+  readonly fuel: number;
   readonly responseBytes: number;
   readonly logBytes: number;
   readonly logLines: number;
@@ -110,6 +112,8 @@ function readLimits(reader: ObjectReader): GrantLimits {
   const read = {
     memoryBytes: reader.integer("memoryBytes", { min: 65_536, max: limits.memoryBytes.max }),
     deadlineMs: reader.integer("deadlineMs", { min: 1, max: limits.planDeadlineMs.max }),
+    // Grants of before there was fuel have none.
+    fuel: reader.has("fuel") ? reader.integer("fuel", { min: 0, max: limits.fuel.max }) : 0,
     responseBytes: reader.integer("responseBytes", { min: 0, max: limits.bodyBytes.max }),
     logBytes: reader.integer("logBytes", { min: 0, max: limits.logBytes.max }),
     logLines: reader.integer("logLines", { min: 0, max: limits.logLines.max }),

@@ -81,6 +81,8 @@ export {
   parseToolchainImports,
   unaskedImports,
 } from "./capability-imports.ts";
+export type { RunnerClass } from "./runner-class.ts";
+export { classOf, runnerClasses, sandboxFolder } from "./runner-class.ts";
 export type { Grant, GrantLimits } from "./grant.ts";
 export { grantHandle, handleHex, openGrant, parseHandle, sealGrant, tenantKey } from "./grant.ts";
 export type { SandboxPlace, SandboxPlaces } from "./sandbox-places.ts";

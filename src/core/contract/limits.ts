@@ -18,6 +18,11 @@ export const limits = {
     max: 128 * MIB,
     of: "memory per call summed over the Store, bytes",
   },
+  fuel: {
+    value: 0,
+    max: 1_000_000_000_000,
+    of: "fuel per call, about one unit an instruction and one a byte moved in bulk; 0: not counted",
+  },
   logBytes: { value: 64 * KIB, max: 64 * KIB, of: "guest log per call, bytes" },
   logLines: { value: 256, max: 256, of: "guest log lines per call" },
   capabilityCalls: { value: 256, max: 4_096, of: "capability calls per call" },

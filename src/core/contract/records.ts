@@ -25,6 +25,7 @@ export const usageFields = [
   "egressRequests",
   "egressInBytes",
   "egressOutBytes",
+  "fuel",
 ] as const;
 export type Usage = Readonly<Record<(typeof usageFields)[number], number>>;
 

@@ -3,6 +3,8 @@ import type { JsonValue, OpenedDocument, PublicKey, Signer } from "#trust";
 import { parseEndpoint } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { limits } from "./limits.ts";
+import { runnerClasses } from "./runner-class.ts";
+import type { RunnerClass } from "./runner-class.ts";
 
 export interface SnapshotKey {
   readonly id: string;
@@ -26,6 +28,8 @@ export interface SnapshotInstall {
   readonly handle: string;
   readonly endpoints: readonly Endpoint[];
   readonly deadlineMs: number;
+  /** Where its calls run. */
+  readonly class: RunnerClass;
   readonly concurrency: number;
 }
 
@@ -119,6 +123,8 @@ function readInstall(value: JsonValue, path: string): SnapshotInstall {
     handle: reader.string("handle", { pattern: /^[0-9a-f]{32}$/ }),
     endpoints: reader.list("endpoints", { max: limits.endpoints.value }, readEndpoint),
     deadlineMs: reader.integer("deadlineMs", { min: 1, max: limits.planDeadlineMs.max }),
+    // Snapshots of before there were classes.
+    class: reader.has("class") ? reader.oneOf("class", runnerClasses) : "epoch",
     concurrency: reader.integer("concurrency", { min: 1, max: limits.installConcurrency.max }),
   };
   reader.end();

@@ -282,6 +282,7 @@ export const operations = {
       ),
       memoryBytes: Type.Optional(Type.Integer({ minimum: 1 })),
       deadlineMs: Type.Optional(Type.Integer({ minimum: 1 })),
+      fuel: Type.Optional(Type.Integer({ minimum: 1 })),
       rollback: Type.Optional(Type.Boolean()),
     }),
     reply: closed({ install: InstallView, verdict: VerdictView }),

@@ -12,6 +12,8 @@ export interface CapabilityTerms {
   readonly egress: readonly EgressTerms[];
   readonly memoryBytes: number;
   readonly deadlineMs: number;
+  /** 0: not counted. */
+  readonly fuel: number;
 }
 
 /** Install and load ask the same: what is granted lies within what the signed config asks for. */
@@ -28,9 +30,15 @@ export function judgeGrantWidth({
     wider.push(`memoryBytes ${granted.memoryBytes} > ${requested.memoryBytes}`);
   if (granted.deadlineMs > requested.deadlineMs)
     wider.push(`deadlineMs ${granted.deadlineMs} > ${requested.deadlineMs}`);
+  if (fuelOf(granted) > fuelOf(requested))
+    wider.push(`fuel ${granted.fuel || "not counted"} > ${requested.fuel}`);
   if (wider.length > 0)
     return deny("grant", "grant.wider", `the grant is wider than the request: ${wider.join(", ")}`);
   return allow("grant", "grant.within", "the grant is within the request");
+}
+
+function fuelOf({ fuel }: CapabilityTerms): number {
+  return fuel === 0 ? Number.POSITIVE_INFINITY : fuel;
 }
 
 /** What `narrow` allows and `wide` does not; empty where it is within. */

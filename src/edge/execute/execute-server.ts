@@ -7,6 +7,7 @@ import type {
 } from "node:http";
 import { TrustError } from "#trust";
 import {
+  classOf,
   bodyClaim,
   EXECUTE_CANCEL_PATH,
   EXECUTE_PATH,
@@ -18,7 +19,7 @@ import {
   parseExecuteCall,
   PROOF_HEADER,
 } from "#contract";
-import type { ErrorCode, ExecuteHead, ExecutionRecord, Grant } from "#contract";
+import type { ErrorCode, ExecuteHead, ExecutionRecord, Grant, RunnerClass } from "#contract";
 import { matchEndpoint, refuse, routingTable, Slots } from "#gateway";
 import type { RouteMatch, RoutingTable, SandboxPort } from "#gateway";
 import { newId, readBounded } from "#platform";
@@ -36,7 +37,7 @@ export interface ExecuteParts {
   readonly fresh: () => Served | null;
   /** The grant behind a handle that this runner's sandbox holds. */
   readonly grantOf: (handle: string) => Grant | undefined;
-  readonly sandbox: () => SandboxPort | null;
+  readonly sandbox: (runnerClass: RunnerClass) => SandboxPort | null;
   /** Of calls that no gateway records; tells `answer` when the record is written. */
   readonly record: (record: ExecutionRecord, answer: Written) => void;
   readonly spoolOpen: () => boolean;
@@ -164,7 +165,7 @@ export class ExecuteServer {
     if (grant?.tenant !== head.tenant || grant.install !== head.install) return "execute.handle"; // stops: a tenant's call into another one's install
     const route = matchEndpoint(install, head.method, segmentsOf(head.path));
     if (route === null) return "endpoint.unknown";
-    const sandbox = this.#parts.sandbox();
+    const sandbox = this.#parts.sandbox(classOf(grant.limits));
     if (sandbox === null) return "runner.lost";
     const name = `${caller.id} ${head.execution}`;
     if (this.#calls.has(name)) return "request.malformed";

@@ -20,6 +20,7 @@ import { parseTarget } from "./request-target.ts";
 import { matchEndpoint, routingTable } from "./routes.ts";
 import type { RoutingTable } from "./routes.ts";
 import { enter, Slots } from "./slots.ts";
+import type { RunnerClass } from "#contract";
 import type { SandboxPort } from "./gateway-types.ts";
 
 export interface GatewayParts {
@@ -27,7 +28,8 @@ export interface GatewayParts {
   readonly serve: (options: ServerOptions, listener: RequestListener) => Server;
   /** The newest verified snapshot that is not too old; null: nothing may be served. */
   readonly fresh: () => Served | null;
-  readonly sandbox: () => SandboxPort | null;
+  /** Null while no sandbox of the class answers. */
+  readonly sandbox: (runnerClass: RunnerClass) => SandboxPort | null;
   /** Tells `answer` when the record is written, in this turn of the loop. */
   readonly record: (record: ExecutionRecord, answer: Written) => void;
   readonly spoolOpen: () => boolean;
@@ -91,7 +93,7 @@ export class GatewayServer {
     if (install.state !== "ready") return refuse(request, response, id, "artifact.pending");
     const route = matchEndpoint(install, request.method ?? "", target.segments);
     if (route === null) return refuse(request, response, id, "endpoint.unknown");
-    const sandbox = this.#parts.sandbox();
+    const sandbox = this.#parts.sandbox(install.class);
     if (sandbox === null) return refuse(request, response, id, "runner.lost");
     if (!enter(install.place)) return refuse(request, response, id, "quota.concurrency");
     new ExtensionCall({

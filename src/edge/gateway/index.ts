@@ -8,5 +8,5 @@ export { matchEndpoint, routingTable } from "./routes.ts";
 export type { CallLines } from "./call-log.ts";
 export { CALL_LINES, CallLog } from "./call-log.ts";
 export { NO_USAGE, SandboxClient } from "./sandbox-client.ts";
-export { SandboxLine } from "./sandbox-line.ts";
+export { SandboxLines } from "./sandbox-lines.ts";
 export { Slots } from "./slots.ts";

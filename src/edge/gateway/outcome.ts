@@ -23,6 +23,7 @@ export function callEnd(result: CallResult): CallEnd {
       // A handle that the sandbox does not know, or whose grant has expired, is one that no runner admitted.
       return { code: REFUSALS[result.code] ?? "artifact.refused", outcome: "refused" };
     case "trapped":
+      if (result.code === "guest.fuel") return { code: "guest.fuel", outcome: "trapped" };
       return { code: "guest.trap", outcome: "trapped" };
     case "memory":
       return { code: "guest.memory", outcome: "trapped" };

@@ -418,6 +418,7 @@ export const NO_USAGE = {
   egressRequests: 0,
   egressInBytes: 0,
   egressOutBytes: 0,
+  fuel: 0,
 } as const;
 
 /** Of a call whose sandbox was left by rung 3, and did not end it at its deadline. */

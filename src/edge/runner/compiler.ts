@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { quote } from "#trust";
+import type { RunnerClass } from "#contract";
 import { RunnerProcessError } from "./runner-process-error.ts";
 
 const MAX_COMPONENT_BYTES = 64 * 1_048_576;
@@ -18,8 +19,13 @@ interface Finished {
 }
 
 /** The engine fingerprint (64 hex digits) that this compiler builds for. */
-export async function readFingerprint(executable: string, timeoutMs = 10_000): Promise<string> {
-  const done = await run(executable, ["--fingerprint"], new Uint8Array(), 1_024, timeoutMs);
+export async function readFingerprint(
+  executable: string,
+  runnerClass: RunnerClass,
+  timeoutMs = 10_000,
+): Promise<string> {
+  const args = ["--class", runnerClass, "--fingerprint"];
+  const done = await run(executable, args, new Uint8Array(), 1_024, timeoutMs);
   const text = done.output.toString("latin1").trim();
   if (done.status !== 0 || !FINGERPRINT.test(text))
     throw new RunnerProcessError(
@@ -36,6 +42,7 @@ export async function readFingerprint(executable: string, timeoutMs = 10_000): P
  */
 export async function compileComponent(
   executable: string,
+  runnerClass: RunnerClass,
   component: Uint8Array,
   timeoutMs: number,
 ): Promise<Uint8Array> {
@@ -45,7 +52,13 @@ export async function compileComponent(
       `cannot compile ${component.length} bytes, wanted at most ${MAX_COMPONENT_BYTES}`,
       "component.size",
     );
-  const done = await run(executable, [], component, MAX_CODE_BYTES, timeoutMs);
+  const done = await run(
+    executable,
+    ["--class", runnerClass],
+    component,
+    MAX_CODE_BYTES,
+    timeoutMs,
+  );
   if (done.timedOut)
     throw new RunnerProcessError(
       "compiler.timeout",

@@ -1,9 +1,12 @@
 import { digestOf } from "#trust";
 import type { FileDigest } from "#trust";
+import type { RunnerClass } from "#contract";
 import type { Metrics } from "#platform";
 import type { BuildStore } from "./build-store.ts";
 
 export interface CodeParts {
+  /** Of the sandbox that runs the code. */
+  readonly runnerClass: RunnerClass;
   readonly builds: BuildStore;
   readonly compile: (component: Uint8Array) => Promise<Uint8Array>;
   readonly fingerprint: string;

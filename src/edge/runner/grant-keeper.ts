@@ -2,6 +2,7 @@ import { CodedError, digestOf } from "#trust";
 import type { OpenedDocument, TrustRoot } from "#trust";
 import {
   capabilityBits,
+  classOf,
   grantHandle,
   handleHex,
   limits,
@@ -77,6 +78,7 @@ export class GrantKeeper {
   /** Grants on their way into the sandbox: a fence waits for them, then closes them too. */
   readonly #granting = new Set<Promise<void>>();
   #fence: Fence;
+  #sawOther = false;
   #work: Promise<void> = Promise.resolve();
 
   constructor(parts: KeeperParts, sandbox: SandboxProcess, fence: Fence) {
@@ -120,6 +122,11 @@ export class GrantKeeper {
     };
   }
 
+  /** Whether a snapshot granted what runs in a sandbox of another class. */
+  get sawOther(): boolean {
+    return this.#sawOther;
+  }
+
   /** Grants that the sandbox holds. */
   get count(): number {
     return this.#held.size;
@@ -157,6 +164,10 @@ export class GrantKeeper {
     for (const { document, building } of snapshot.grants) {
       const opened = this.#open(document);
       if (opened === null) continue;
+      if (classOf(opened.body.limits) !== this.#parts.runnerClass) {
+        this.#sawOther = true;
+        continue;
+      }
       const handle = grantHandle(opened);
       if (like !== null && !like.#held.has(handleHex(handle))) continue;
       wanted.add(handleHex(handle));

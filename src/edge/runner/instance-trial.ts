@@ -85,6 +85,7 @@ function grantTrial(
     load,
     capabilities: config.capabilities.reduce((bits, name) => bits | capabilityBits[name], 0),
     ...config.limits,
+    fuel: 0,
     requestBytes: 0,
     responseBytes: limits.bodyBytes.value,
     logBytes: 0,

@@ -192,11 +192,12 @@ export class SandboxCrew {
   }
 
   async #hire(): Promise<Member> {
-    const { executable, runtime, onLog, onMetrics, onCall } = this.#parts;
+    const { executable, runtime, keeper: parts, onLog, onMetrics, onCall } = this.#parts;
     const socket = `sandbox-${encodeHex(randomBytes(3))}.sock`;
     let member: Member | null = null;
     const sandbox = await SandboxProcess.start({
       executable,
+      runnerClass: parts.runnerClass,
       socketPath: join(runtime, socket),
       onLog: (frame) => member !== null && onLog(frame, member.keeper),
       onMetrics: (frame) => member !== null && onMetrics(frame, member.keeper),
@@ -206,7 +207,7 @@ export class SandboxCrew {
           : onCall(asked, argument, signal, member.keeper),
       onExit: (exit) => member !== null && this.#onExit(member, exit),
     });
-    const keeper = new GrantKeeper(this.#parts.keeper, sandbox, this.#fence);
+    const keeper = new GrantKeeper(parts, sandbox, this.#fence);
     member = { socket, sandbox, keeper, unanswered: 0, loaded: false, fences: 0 };
     if (this.#stopping) await sandbox.stop();
     return member;

@@ -30,7 +30,14 @@ import {
   writeReply,
   writeUngrant,
 } from "#contract";
-import type { FrameType, GrantFrame, HaltedFrame, LogFrame, MetricsFrame } from "#contract";
+import type {
+  FrameType,
+  GrantFrame,
+  HaltedFrame,
+  LogFrame,
+  MetricsFrame,
+  RunnerClass,
+} from "#contract";
 import { encodeHex, quote } from "#trust";
 import { CapabilityCalls } from "./capability-calls.ts";
 import type { OnCall } from "./capability-calls.ts";
@@ -45,6 +52,8 @@ const KEPT_BLOCKS = "glibc.malloc.tcache_count=256";
 
 export interface SandboxOptions {
   readonly executable: string;
+  /** epoch unless told. */
+  readonly runnerClass?: RunnerClass;
   /** In a 0700 folder, at most 107 bytes; gateways connect here. */
   readonly socketPath: string;
   readonly slots?: number;
@@ -401,7 +410,7 @@ export class SandboxProcess implements AsyncDisposable {
 }
 
 function argumentsOf(options: SandboxOptions): string[] {
-  const args = ["--socket", options.socketPath];
+  const args = ["--socket", options.socketPath, "--class", options.runnerClass ?? "epoch"];
   if (options.slots !== undefined) args.push("--slots", String(options.slots));
   if (options.memoryMib !== undefined) args.push("--memory-mib", String(options.memoryMib));
   if (options.queue !== undefined) args.push("--queue", String(options.queue));

@@ -86,6 +86,7 @@ export const FLAG_ANSWER = 1;
 
 export const frameBounds = {
   principalBytes: 256,
+  fuel: 1_000_000_000_000,
   methodBytes: 32,
   pathBytes: 8_192,
   queryBytes: 8_192,

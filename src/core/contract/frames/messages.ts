@@ -190,6 +190,8 @@ export interface CallUsage {
   readonly egressRequests: number;
   readonly egressInBytes: number;
   readonly egressOutBytes: number;
+  /** 0 where the sandbox's class counts none. */
+  readonly fuel: number;
 }
 
 /** rung: the step of the kill ladder that ended the call, 0 when none did. code: empty for `done`. */
@@ -227,6 +229,7 @@ export function readResult(bytes: Uint8Array, start?: number, end?: number): Cal
       egressRequests: r.u32(),
       egressInBytes: r.u64(),
       egressOutBytes: r.u64(),
+      fuel: r.u64(),
     },
   };
   r.end();
@@ -244,7 +247,7 @@ export function writeResult(w: FrameWriter, stream: number, result: CallResult):
     w.u64(value);
   for (const value of [u.logBytes, u.logLines, u.droppedLogLines]) w.u32(value);
   for (const value of [u.capabilityCalls, u.egressRequests]) w.u32(value);
-  for (const value of [u.egressInBytes, u.egressOutBytes]) w.u64(value);
+  for (const value of [u.egressInBytes, u.egressOutBytes, u.fuel]) w.u64(value);
   w.finish();
 }
 

@@ -91,6 +91,8 @@ export interface GrantFrame {
   readonly egressRequests: number;
   readonly egressInBytes: number;
   readonly egressOutBytes: number;
+  /** Of one call; 0: the sandbox's class counts none. */
+  readonly fuel: number;
   readonly expiresMs: number;
   /** Names and values of capability `config`, together at most `configBytes`. */
   readonly config: readonly (readonly [name: string, value: string])[];
@@ -114,6 +116,7 @@ export function readGrant(payload: Uint8Array): GrantFrame {
     egressRequests: r.u32(0, 4_096),
     egressInBytes: r.u32(0, 64 * MIB),
     egressOutBytes: r.u32(0, 64 * MIB),
+    fuel: r.u64(bounds.fuel),
     expiresMs: r.u64(),
     config: readConfig(r),
   };
@@ -155,6 +158,7 @@ export function writeGrant(w: FrameWriter, stream: number, grant: GrantFrame): v
     grant.egressOutBytes,
   ])
     w.u32(value);
+  w.u64(grant.fuel);
   w.u64(grant.expiresMs);
   w.u8(grant.config.length);
   for (const [name, value] of grant.config) {
