@@ -11,7 +11,7 @@ import {
   startOperations,
   systemClock,
 } from "#platform";
-import { BROKER_DEADLINE_HEADER, brokerCallBytes, frameBounds } from "#contract";
+import { BROKER_DEADLINE_HEADER, brokerCallBytes, frameBounds, GrantReader } from "#contract";
 import { openControlLine, readEnrolment } from "#link";
 import { readBrokerSettings } from "./broker-settings.ts";
 import { checkOf, fenceInForce, reportSelfChecks } from "./report-self-checks.ts";
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const secret = randomBytes(32).toString("hex");
   const server = brokerServer({
     secret,
-    stateKey: enrolment.stateKey,
+    grants: new GrantReader(enrolment.stateKey),
     fence: () => line.state.fence,
     clock: systemClock,
     metrics,

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logKeyOf, noteSigner } from "#trust";
-import { parseToolchainImports } from "#contract";
+import { GrantReader, parseToolchainImports } from "#contract";
 import {
   endWithParent,
   EnvReader,
@@ -137,6 +137,7 @@ async function openRegistry(
     clock: systemClock,
     blobs: await BlobStore.open(join(config.data, "oci")),
     keys,
+    grants: new GrantReader(keys.state.publicKey),
     trust: await TrustRoots.open({
       store,
       clock: systemClock,

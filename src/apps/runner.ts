@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseToolchainImports, readTrialQuestion, trialAnswerText } from "#contract";
+import { GrantReader, parseToolchainImports, readTrialQuestion, trialAnswerText } from "#contract";
 import type { RunnerClass, TrialQuestion } from "#contract";
 import {
   dataFolder,
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
     log,
   });
   const shared: Omit<KeeperParts, "runnerClass" | "compile" | "fingerprint"> = {
-    stateKey: enrolment.stateKey,
+    grants: new GrantReader(enrolment.stateKey),
     artifacts: new ArtifactCache(join(config.data, "runner/artifacts"), line),
     builds: await BuildStore.open(join(config.data, "runner/builds")),
     toolchainImports: parseToolchainImports(await readFile(TOOLCHAIN_IMPORTS, "utf8")),

@@ -47,11 +47,11 @@ export async function startControlApi(
   const lines = new EdgeLines(parts.registry, parts.log);
   const fenceLines = new FenceLines(parts.registry, parts.log);
   const trialLines = new TrialLines(parts.registry.trials);
-  const { store, clock, keys, fences } = parts.registry;
+  const { store, clock, fences } = parts.registry;
   const kv = new KvCalls({
     store,
     clock,
-    stateKey: keys.state.publicKey,
+    grants: parts.registry.grants,
     fence: () => fences.current,
   });
   const streams = new EdgeStreams();

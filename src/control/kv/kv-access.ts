@@ -1,13 +1,12 @@
-import type { PublicKey } from "#trust";
-import { grantHandle, limits, openGrant } from "#contract";
-import type { Fence, Grant } from "#contract";
+import { grantHandle, limits } from "#contract";
+import type { Fence, Grant, GrantReader } from "#contract";
 import type { Clock } from "#platform";
 import type { Tx } from "#store";
 
 export interface AccessParts {
   /** What is stopped now. */
   readonly fence: () => Fence;
-  readonly stateKey: PublicKey;
+  readonly grants: GrantReader;
   readonly clock: Clock;
 }
 
@@ -22,11 +21,11 @@ const SUPERSEDED_MS = limits.planDeadlineMs.max + 5_000;
 
 /** Null for a document that this control did not sign, or whose time is over. document: attacker-controlled. */
 export function readShownGrant(
-  { stateKey, clock }: AccessParts,
+  { grants, clock }: AccessParts,
   document: Uint8Array,
 ): ShownGrant | null {
   try {
-    const opened = openGrant(document, stateKey, clock.now());
+    const opened = grants.open(document, clock.now());
     return { grant: opened.body, handle: grantHandle(opened) };
   } catch {
     return null;

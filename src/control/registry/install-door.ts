@@ -7,7 +7,6 @@ import {
   egressMethods,
   grantHandle,
   limits,
-  openGrant,
   parseExtensionId,
   parseVersion,
   repositoryOf,
@@ -155,7 +154,7 @@ async function currentGrant(
     .executeTakeFirst();
   if (row === undefined) return null;
   if (row.document === null) return { install: row.install, grant: null };
-  const { body } = openGrant(row.document, parts.keys.state.publicKey, parts.clock.now());
+  const { body } = parts.grants.open(row.document, parts.clock.now());
   return { install: row.install, grant: body };
 }
 
@@ -307,7 +306,7 @@ async function writeGrant(
     documentTimes(now, new Date(now.getTime() + GRANT_VALID_MS)),
     parts.keys.state,
   );
-  const handle = grantHandle(openGrant(document, parts.keys.state.publicKey, now));
+  const handle = grantHandle(parts.grants.open(document, now));
   const id = newId("grant");
   if (situation.current === null)
     await tx

@@ -1,4 +1,4 @@
-import { classOf, openGrant } from "#contract";
+import { classOf } from "#contract";
 import type { ConfigValues, Snapshot, SnapshotGrant, SnapshotInstall } from "#contract";
 import { limits } from "#contract";
 import { removeKv } from "#kv";
@@ -56,11 +56,7 @@ async function installView(
     .limit(1)
     .executeTakeFirst();
   if (grant === undefined) return null;
-  const { version, config } = openGrant(
-    grant.document,
-    parts.keys.state.publicKey,
-    parts.clock.now(),
-  ).body;
+  const { version, config } = parts.grants.open(grant.document, parts.clock.now()).body;
   const fence = parts.fences.current.hit({
     tenant: install.tenant_id,
     install: install.id,
@@ -251,7 +247,7 @@ export async function buildSnapshot(parts: RegistryParts): Promise<Snapshot> {
 
 function isLive(parts: RegistryParts, document: Uint8Array): boolean {
   try {
-    openGrant(document, parts.keys.state.publicKey, parts.clock.now());
+    parts.grants.open(document, parts.clock.now());
     return true;
   } catch {
     return false;
@@ -273,7 +269,7 @@ function snapshotInstall(
     signer: string | null;
   },
 ): SnapshotInstall {
-  const { body } = openGrant(row.document, parts.keys.state.publicKey, parts.clock.now());
+  const { body } = parts.grants.open(row.document, parts.clock.now());
   const config = row.config as { endpoints: SnapshotInstall["endpoints"] }; // written by the publish door from a parsed config
   return {
     tenant: row.tenant_id,

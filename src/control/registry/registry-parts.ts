@@ -1,3 +1,4 @@
+import type { GrantReader } from "#contract";
 import type { LogKey } from "#trust";
 import type { Clock, Log, Metrics } from "#platform";
 import type { Fences } from "#fence";
@@ -15,6 +16,8 @@ export interface RegistryParts {
   readonly clock: Clock;
   readonly blobs: BlobStore;
   readonly keys: ControlKeys;
+  /** Of the state key. */
+  readonly grants: GrantReader;
   readonly trust: TrustRoots;
   readonly log: Pick<TileLog, "append">;
   readonly logKey: LogKey;

@@ -83,6 +83,7 @@ export {
 } from "./capability-imports.ts";
 export type { RunnerClass } from "./runner-class.ts";
 export { classOf, runnerClasses, sandboxFolder } from "./runner-class.ts";
+export { GrantReader } from "./grant-reader.ts";
 export type { Grant, GrantLimits } from "./grant.ts";
 export { grantHandle, handleHex, openGrant, parseHandle, sealGrant, tenantKey } from "./grant.ts";
 export type { SandboxPlace, SandboxPlaces } from "./sandbox-places.ts";

@@ -1,20 +1,18 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { PublicKey } from "#trust";
 import {
   BROKER_DEADLINE_HEADER,
   failureBytes,
   fetchReplyBytes,
   kvReplyBytes,
   MAX_BROKER_BYTES,
-  openGrant,
   outsideCapabilities,
   replyOutcome,
   parseBrokerCall,
   parseDeadline,
 } from "#contract";
-import type { BrokerCall, Fence, Grant, OutsideCapability } from "#contract";
+import type { BrokerCall, Fence, Grant, GrantReader, OutsideCapability } from "#contract";
 import { readBounded } from "#platform";
 import type { Clock, Log, Metrics } from "#platform";
 import { performFetch } from "./fetch-capability.ts";
@@ -23,7 +21,7 @@ import type { FetchParts } from "./fetch-capability.ts";
 export interface BrokerParts extends FetchParts {
   /** 64 hex digits that a runner of this machine must show; made for this process alone. */
   readonly secret: string;
-  readonly stateKey: PublicKey;
+  readonly grants: GrantReader;
   /** What is stopped; null: not known, nothing goes out. */
   readonly fence: () => Fence | null;
   readonly clock: Clock;
@@ -113,7 +111,7 @@ function liveGrant(
   const fence = parts.fence();
   if (fence === null) return "the broker does not know what is stopped";
   try {
-    const { body } = openGrant(document, parts.stateKey, parts.clock.now());
+    const { body } = parts.grants.open(document, parts.clock.now());
     if (fence.hit(body) !== null) return "it was stopped";
     return body.capabilities.includes(capability) ? body : `the grant has no ${capability}`;
   } catch {

@@ -6,14 +6,12 @@ import {
   grantHandle,
   handleHex,
   limits,
-  openGrant,
   parseExtensionId,
   tenantKey,
 } from "#contract";
-import type { Fence, FenceEntry, Grant, Snapshot } from "#contract";
+import type { Fence, FenceEntry, Grant, GrantReader, Snapshot } from "#contract";
 import { denialCodes, judgeFence } from "#policy";
 import type { Clock, Log } from "#platform";
-import type { PublicKey } from "#trust";
 import type { ArtifactBytes, ArtifactCache } from "./artifact-cache.ts";
 import { codeOf } from "./component-code.ts";
 import type { CodeParts } from "./component-code.ts";
@@ -28,7 +26,7 @@ class RunnerError extends CodedError<"load.refused" | "build.failed"> {
 }
 
 export interface KeeperParts extends CodeParts {
-  readonly stateKey: PublicKey;
+  readonly grants: GrantReader;
   readonly artifacts: ArtifactCache;
   readonly toolchainImports: ReadonlySet<string>;
   /** Tells control that a grant runs here, or why not. */
@@ -179,7 +177,7 @@ export class GrantKeeper {
   /** Null for a grant that control did not sign or whose time is over: it runs nowhere, the others do. */
   #open(document: Uint8Array): OpenedDocument<Grant> | null {
     try {
-      return openGrant(document, this.#parts.stateKey, this.#parts.clock.now());
+      return this.#parts.grants.open(document, this.#parts.clock.now());
     } catch (error) {
       this.#parts.log.error("grant.refused", { reason: String(error) });
       return null;
