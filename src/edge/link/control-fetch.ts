@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 
 export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
 
-const SOCKETS = 8;
+/** Streams, and what is posted and asked beside them. */
+const SOCKETS = 32;
 /** A connection that is idle for longer is closed. */
 const IDLE_MS = 30_000;
 

@@ -258,9 +258,10 @@ class Line implements ControlLine {
       headers: { ...init.headers, authorization: `Bearer ${edgeToken}` },
       redirect: "error",
     });
-    if (!response.ok)
-      throw new LinkError("link.refused", `control answered ${response.status} to ${path}`);
-    return response;
+    if (response.ok) return response;
+    // What nobody reads keeps its connection.
+    await response.body?.cancel();
+    throw new LinkError("link.refused", `control answered ${response.status} to ${path}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
