@@ -61,7 +61,10 @@ export interface RunnerDoorParts {
 /** Takes calls of gateways and operators elsewhere, on the sandbox that this runner keeps. */
 export async function openRunnerDoor(parts: RunnerDoorParts): Promise<AsyncDisposable> {
   const { settings, place, enrolment, line, log, metrics } = parts;
-  if (settings === null) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (settings === null) {
+    metrics.show("caisson_execute_open_calls", () => 0);
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
   const spool = await openSpool({
     dir: join(place.data, "runner/executions"),
     newEncoder: () => new ExecutionEncoder(),

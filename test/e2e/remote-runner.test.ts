@@ -27,7 +27,8 @@ beforeAll(async () => {
   await caisson.install(caisson.south, "acme.shared");
   await caisson.untilRouted(caisson.south, "acme.shared");
   await caisson.serve({ name: "loops", guest: "loop", limits: { deadlineMs: 20_000 } });
-  await caisson.serve({ name: "echoes", guest: "echo", endpoints: POST });
+  const patient = { deadlineMs: 20_000 }; // ten MiB through three processes of a busy machine
+  await caisson.serve({ name: "echoes", guest: "echo", endpoints: POST, limits: patient });
   await until("the gateway to reach the runner", async () =>
     (await answer(SHARED)) === 200 ? true : null,
   );

@@ -28,10 +28,13 @@ export async function untilSpareReady(caisson: Caisson): Promise<void> {
   );
 }
 
-/** 0 for a counter that has not counted yet. name: with its labels, as the metrics text has it. */
+/** 0 for a counter that has not counted yet, and without a runner. name: with its labels, as the metrics text has it. */
 export async function runnerMetric(caisson: Caisson, name: string): Promise<number> {
   const operations = caisson.gatewayPort - 1 + 13;
-  const text = await (await fetch(`http://127.0.0.1:${operations}/metrics`)).text();
+  const text = await fetch(`http://127.0.0.1:${operations}/metrics`).then(
+    (response) => response.text(),
+    () => "", // a runner between two lives
+  );
   const line = text.split("\n").find((each) => each.startsWith(`${name} `));
   return line === undefined ? 0 : Number(line.slice(name.length + 1));
 }
