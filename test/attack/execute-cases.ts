@@ -114,7 +114,7 @@ export class ExecuteRig implements AsyncDisposable {
       method: "GET",
       path: "/",
       query: "",
-      deadlineMicros: 5_000_000,
+      deadlineMicros: 20_000_000,
       headers: [],
     };
   }

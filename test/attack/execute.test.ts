@@ -14,7 +14,7 @@ let caisson: Caisson;
 beforeAll(async () => {
   rig = await ExecuteRig.start();
   ({ caisson } = rig);
-  await caisson.serve({ name: "far" });
+  await caisson.serve({ name: "far", limits: { deadlineMs: 20_000 } });
   await caisson.install(caisson.south, EXTENSION);
   await caisson.untilRouted(caisson.south, EXTENSION);
 });

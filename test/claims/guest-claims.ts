@@ -37,8 +37,13 @@ export const guestClaims: readonly Claim[] = [
     tooth: [
       edit(
         "native/sandbox/src/guest.rs",
-        "store.get_fuel().is_ok_and(|left| left == 0)",
-        "store.get_fuel().is_ok_and(|left| left == u64::MAX)",
+        "store.set_fuel(limits.fuel + 1).is_err()",
+        "store.set_fuel(limits.fuel + 2).is_err()",
+      ),
+      edit(
+        "native/sandbox/src/guest.rs",
+        "(self.fuel + 1).saturating_sub(left)",
+        "(self.fuel + 2).saturating_sub(left)",
       ),
     ],
   },

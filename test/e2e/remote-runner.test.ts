@@ -23,12 +23,12 @@ beforeAll(async () => {
   await enrol("runner", "far", "--url", machine.url);
   await enrol("broker", "far-broker");
   machine.start();
-  await caisson.serve({ name: "shared" });
+  const limits = { deadlineMs: 20_000 };
+  await caisson.serve({ name: "shared", limits });
   await caisson.install(caisson.south, "acme.shared");
   await caisson.untilRouted(caisson.south, "acme.shared");
-  await caisson.serve({ name: "loops", guest: "loop", limits: { deadlineMs: 20_000 } });
-  const patient = { deadlineMs: 20_000 }; // ten MiB through three processes of a busy machine
-  await caisson.serve({ name: "echoes", guest: "echo", endpoints: POST, limits: patient });
+  await caisson.serve({ name: "loops", guest: "loop", limits });
+  await caisson.serve({ name: "echoes", guest: "echo", endpoints: POST, limits });
   await until("the gateway to reach the runner", async () =>
     (await answer(SHARED)) === 200 ? true : null,
   );

@@ -48,7 +48,8 @@ interface Presence {
 
 const LOOK_MS = 1_000;
 const RETRY_MS = 200;
-const ANSWER_MS = 3_000;
+/** A runner that is busy is no runner that is lost. */
+const ANSWER_MS = 10_000;
 const MAX_PRESENCE_BYTES = 4_096;
 const ID_BYTES = 16;
 /** A connection that is idle for longer is closed: before the runner closes it. */
