@@ -29,12 +29,15 @@ let server: Server;
 let url: URL;
 beforeAll(async () => {
   server = createServer(own, (request, response) => {
-    if (request.url === "/hangs") return void response.writeHead(200).write("begun");
-    if (request.url === "/elsewhere")
-      return void response.writeHead(302, { location: "/echo" }).end();
-    const status = request.url === "/refuses" ? 401 : 200;
-    response.writeHead(status, { "x-method": request.method ?? "" });
-    request.pipe(response);
+    if (request.url === "/hangs") {
+      response.writeHead(200).write("begun");
+    } else if (request.url === "/elsewhere") {
+      response.writeHead(302, { location: "/echo" }).end();
+    } else {
+      const status = request.url === "/refuses" ? 401 : 200;
+      response.writeHead(status, { "x-method": request.method ?? "" });
+      request.pipe(response);
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = new URL(`https://localhost:${(server.address() as AddressInfo).port}`); // listening on TCP
