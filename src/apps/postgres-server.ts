@@ -51,8 +51,14 @@ export async function startPostgres(place: ClusterPlace, log: Log): Promise<Embe
     "max_connections=40",
   ]);
   const stderr = tail(child);
-  await untilReady(place.socketFolder, child, stderr);
-  await createRolesAndDatabase(place.socketFolder);
+  try {
+    await untilReady(place.socketFolder, child, stderr);
+    await createRolesAndDatabase(place.socketFolder);
+  } catch (error) {
+    // Whoever tries again finds the cluster free.
+    await endNow(child);
+    throw error;
+  }
   const at = (user: string) => ({
     socketFolder: place.socketFolder,
     port: PORT,
@@ -165,17 +171,11 @@ async function untilReady(
     if (await answers(socketFolder)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  child.kill("SIGQUIT");
   throw startFailure("start PostgreSQL in time", stderr());
 }
 
 async function answers(socketFolder: string): Promise<boolean> {
-  const client = new pg.Client({
-    host: socketFolder,
-    port: PORT,
-    user: "caisson_super",
-    database: "postgres",
-  });
+  const client = superClient(socketFolder);
   try {
     await client.connect();
     await client.end();
@@ -186,12 +186,7 @@ async function answers(socketFolder: string): Promise<boolean> {
 }
 
 async function createRolesAndDatabase(socketFolder: string): Promise<void> {
-  const client = new pg.Client({
-    host: socketFolder,
-    port: PORT,
-    user: "caisson_super",
-    database: "postgres",
-  });
+  const client = superClient(socketFolder);
   await client.connect();
   try {
     for (const role of ["caisson_owner", "caisson_app"])
@@ -203,6 +198,25 @@ async function createRolesAndDatabase(socketFolder: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+function superClient(socketFolder: string): pg.Client {
+  const client = new pg.Client({
+    host: socketFolder,
+    port: PORT,
+    user: "caisson_super",
+    database: "postgres",
+  });
+  // A server that dies under it fails the query that waits; without a listener it would end this process, and all that it supervises.
+  client.on("error", () => {});
+  return client;
+}
+
+async function endNow(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
 }
 
 async function stopServer(child: ChildProcess): Promise<void> {

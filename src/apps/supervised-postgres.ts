@@ -19,11 +19,17 @@ export class SupervisedPostgres {
   async start(): Promise<void> {
     const server = await startPostgres(this.#place, this.#log);
     this.#server = server;
-    server.child.once("exit", (code, signal) => {
-      if (this.#stopping) return;
-      this.#log.warn("postgres.ended", { code, signal });
-      setTimeout(() => void this.#restart(), RESTART_MS);
-    });
+    const { child } = server;
+    child.once("exit", (code, signal) => this.#onExit(code, signal));
+    // It may have ended while the start was still at work with it: that was nobody's to see.
+    if (child.exitCode !== null || child.signalCode !== null)
+      this.#onExit(child.exitCode, child.signalCode);
+  }
+
+  #onExit(code: number | null, signal: string | null): void {
+    if (this.#stopping) return;
+    this.#log.warn("postgres.ended", { code, signal });
+    setTimeout(() => void this.#restart(), RESTART_MS);
   }
 
   async #restart(): Promise<void> {

@@ -12,7 +12,10 @@ beforeAll(async () => {
   caisson = await startCaisson();
   await caisson.serve({ name: "uncounted" });
   await caisson.serve({ name: "counted", limits: { fuel: PLENTY } });
-  await caisson.call(caisson.north.key, "/api/ext/acme.counted");
+  await until("the gateway to reach the sandbox that counts", async () => {
+    const { status } = await caisson.call(caisson.north.key, "/api/ext/acme.counted");
+    return status === 200 ? true : null;
+  });
   [needed = 0] = await fuels("acme.counted", 1);
 });
 afterAll(() => caisson[Symbol.asyncDispose]());

@@ -189,6 +189,33 @@ describe("npm start", () => {
     );
   });
 
+  test("a PostgreSQL that is killed again and again while it comes back takes nothing else along", async () => {
+    const supervisor = started.child.pid ?? 0;
+    let [killed, rounds] = [0, 0];
+    await until("ten deaths of it, at ever later moments of its start", async () => {
+      const pid = descendants(supervisor).find(
+        (one) => one !== killed && commandLine(one).includes("bin/postgres"),
+      );
+      if (pid === undefined || !childrenOf(supervisor, "bin/postgres").includes(pid)) return null;
+      await new Promise((resolve) => setTimeout(resolve, 15 * rounds));
+      process.kill(pid, "SIGKILL");
+      killed = pid;
+      return ++rounds === 10 ? true : null;
+    });
+    expect(started.child.exitCode).toBeNull();
+    expect(isRunning(supervisor)).toBe(true);
+    await untilAnswers(started);
+    await until("control to reach its database", async () =>
+      (
+        await fetch(`http://127.0.0.1:${started.port}/v1/whoami`, {
+          headers: { authorization: `Bearer ${printedCurl(started).key}` },
+        }).catch(() => null)
+      )?.status === 200
+        ? true
+        : null,
+    );
+  });
+
   test("a second supervisor on the same data folder is refused by name", async () => {
     await using second = start(started.data, await freePorts(), { runtime: join(root, "other") });
     expect(await second.exit()).toBe(1);

@@ -1,5 +1,4 @@
-import pg from "pg";
-import { clientConfig } from "./store.ts";
+import { openClient } from "./store.ts";
 import type { DatabaseAddress } from "./store.ts";
 
 const COLUMNS = `
@@ -21,8 +20,7 @@ interface Line {
 
 /** The schema as the catalogue tells it, a line per fact, the same on every supported PostgreSQL. */
 export async function describeSchema(owner: DatabaseAddress): Promise<string> {
-  const client = new pg.Client(clientConfig(owner));
-  await client.connect();
+  const client = await openClient(owner);
   try {
     const columns = await client.query<Line & { column: string; type: string; required: boolean }>(
       COLUMNS,

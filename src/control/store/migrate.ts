@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
-import pg from "pg";
+import type pg from "pg";
 import { CodedError } from "#trust";
-import { clientConfig } from "./store.ts";
+import { openClient } from "./store.ts";
 import type { DatabaseAddress } from "./store.ts";
 
 const FOLDER = new URL("./migrations/", import.meta.url);
@@ -16,8 +16,7 @@ export class StoreError extends CodedError<"store.newer" | "store.migration" | "
  * Throws StoreError "store.newer" where the database is ahead of this release, "store.migration" where a file fails.
  */
 export async function migrate(owner: DatabaseAddress): Promise<void> {
-  const client = new pg.Client(clientConfig(owner));
-  await client.connect();
+  const client = await openClient(owner);
   try {
     await client.query("set lock_timeout = '30s'");
     await client.query("select pg_advisory_lock($1)", [LOCK_KEY]);
@@ -32,8 +31,7 @@ export async function migrate(owner: DatabaseAddress): Promise<void> {
 
 /** For who may not change the schema. Throws StoreError "store.behind", "store.newer" where it is not this release's. */
 export async function requireCurrent(app: DatabaseAddress): Promise<void> {
-  const client = new pg.Client(clientConfig(app));
-  await client.connect();
+  const client = await openClient(app);
   try {
     const files = await migrationFiles();
     const known = numberOf(files.at(-1));

@@ -62,7 +62,15 @@ export function openStore(address: DatabaseAddress): Store {
   };
 }
 
-export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
+/** One connection outside the pool; the caller ends it. What breaks it fails the query that waits, and nothing else. */
+export async function openClient(address: DatabaseAddress): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(address));
+  client.on("error", () => {}); // without a listener it would end the process
+  await client.connect();
+  return client;
+}
+
+function clientConfig(address: DatabaseAddress): pg.ClientConfig {
   // Whoever connects while the database comes back gets an error, and asks again: nothing waits for ever.
   const bounded = { connectionTimeoutMillis: CONNECT_MS };
   if ("url" in address) return { ...bounded, connectionString: address.url };
