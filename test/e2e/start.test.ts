@@ -99,6 +99,17 @@ async function answer(started: Started): Promise<string> {
   }
 }
 
+/** Whether a server has a connection of that user; quick, since it does not last. */
+function hasConnection(server: number, user: string): boolean {
+  try {
+    return readFileSync(`/proc/${server}/task/${server}/children`, "utf8")
+      .split(" ")
+      .some((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(user));
+  } catch {
+    return false;
+  }
+}
+
 /** How often a process said so. */
 function eventsOf(started: Started, event: string): number {
   return started.output().split(`"event":"${event}"`).length - 1;
@@ -191,17 +202,17 @@ describe("npm start", () => {
 
   test("a PostgreSQL that is killed again and again while it comes back takes nothing else along", async () => {
     const supervisor = started.child.pid ?? 0;
-    let [killed, rounds] = [0, 0];
-    await until("ten deaths of it, at ever later moments of its start", async () => {
-      const pid = descendants(supervisor).find(
-        (one) => one !== killed && commandLine(one).includes("bin/postgres"),
+    // Each time while the supervisor itself has a connection to it: that is when it prepares it.
+    for (let deaths = 0; deaths < 5; deaths++) {
+      const server = await until("another server", () =>
+        Promise.resolve(childrenOf(supervisor, "bin/postgres").find(isRunning) ?? null),
       );
-      if (pid === undefined || !childrenOf(supervisor, "bin/postgres").includes(pid)) return null;
-      await new Promise((resolve) => setTimeout(resolve, 15 * rounds));
-      process.kill(pid, "SIGKILL");
-      killed = pid;
-      return ++rounds === 10 ? true : null;
-    });
+      const end = Date.now() + 10_000;
+      while (Date.now() < end && !hasConnection(server, "caisson_super"))
+        await new Promise((resolve) => setImmediate(resolve));
+      process.kill(server, "SIGKILL");
+      await until("it to be gone", () => Promise.resolve(isRunning(server) ? null : true));
+    }
     expect(started.child.exitCode).toBeNull();
     expect(isRunning(supervisor)).toBe(true);
     await untilAnswers(started);
