@@ -123,6 +123,18 @@ function untilAnswers(started: Started): Promise<true> {
   );
 }
 
+function untilDatabase(started: Started): Promise<true> {
+  return until("control to reach its database", async () =>
+    (
+      await fetch(`http://127.0.0.1:${started.port}/v1/whoami`, {
+        headers: { authorization: `Bearer ${printedCurl(started).key}` },
+      }).catch(() => null)
+    )?.status === 200
+      ? true
+      : null,
+  );
+}
+
 /** All processes below a supervisor, at any depth. */
 function descendants(pid: number): number[] {
   return childrenOf(pid, "").flatMap((child) => [child, ...descendants(child)]);
@@ -189,15 +201,7 @@ describe("npm start", () => {
       ),
     );
     await untilAnswers(started);
-    await until("control to reach its database", async () =>
-      (
-        await fetch(`http://127.0.0.1:${started.port}/v1/whoami`, {
-          headers: { authorization: `Bearer ${printedCurl(started).key}` },
-        }).catch(() => null)
-      )?.status === 200
-        ? true
-        : null,
-    );
+    await untilDatabase(started);
   });
 
   test("a PostgreSQL that is killed again and again while it comes back takes nothing else along", async () => {
@@ -216,15 +220,7 @@ describe("npm start", () => {
     expect(started.child.exitCode).toBeNull();
     expect(isRunning(supervisor)).toBe(true);
     await untilAnswers(started);
-    await until("control to reach its database", async () =>
-      (
-        await fetch(`http://127.0.0.1:${started.port}/v1/whoami`, {
-          headers: { authorization: `Bearer ${printedCurl(started).key}` },
-        }).catch(() => null)
-      )?.status === 200
-        ? true
-        : null,
-    );
+    await untilDatabase(started);
   });
 
   test("a second supervisor on the same data folder is refused by name", async () => {
