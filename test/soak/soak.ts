@@ -23,6 +23,7 @@ export interface SoakReport {
 const VICTIMS = ["control", "gateway", "runner", "broker", "sandbox", "postgres"] as const;
 const CALLERS = 4;
 const SETTLE_MS = 180_000;
+const OUTPUT_CHARS = 20_000;
 
 /** Mixed load on the whole product under random kill -9 of its processes. seed: the same order of victims again. */
 export async function soak({
@@ -46,7 +47,13 @@ export async function soak({
     run.killOn(tell),
   ]);
   tell("settling");
-  return run.settle();
+  try {
+    return await run.settle();
+  } catch (error) {
+    // What its processes said last is the only witness.
+    tell(caisson.output.slice(-OUTPUT_CHARS));
+    throw error;
+  }
 }
 
 class SoakRun {
