@@ -16,6 +16,7 @@ import { readRunnerDoor } from "./runner-door.ts";
 import type { RunnerDoorSettings } from "./runner-door.ts";
 import type { EdgeKind } from "#store";
 import { buildNative, CLONE, requireFree, runMain } from "./start-checks.ts";
+import type { Samples } from "./samples.ts";
 import { SupervisedPostgres } from "./supervised-postgres.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -127,10 +128,13 @@ async function serve(
   const [control, ...edges] = processes;
   if (control === undefined) return;
   await startAll(config, postgres, control, edges);
-  // Loaded only now: extensions answer before.
+  process.stdout.write(welcome(config, config.samples ? await samplesOf(config) : null));
+}
+
+/** Loaded only now, and only where asked for: extensions answer before. */
+async function samplesOf({ data, port }: StartConfig): Promise<Samples> {
   const { provideSamples } = await import("./samples.ts");
-  const samples = config.samples ? await provideSamples(config.data, config.port) : null;
-  process.stdout.write(welcome(config, samples));
+  return provideSamples(data, port);
 }
 
 /** Edges that know this control from a former start do not wait for it; nor does any edge wait for another. */

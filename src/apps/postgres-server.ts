@@ -56,7 +56,7 @@ export async function startPostgres(place: ClusterPlace, log: Log): Promise<Embe
     await createRolesAndDatabase(place.socketFolder);
   } catch (error) {
     // Whoever tries again finds the cluster free.
-    await endNow(child);
+    await stopServer(child, "SIGKILL");
     throw error;
   }
   const at = (user: string) => ({
@@ -69,7 +69,7 @@ export async function startPostgres(place: ClusterPlace, log: Log): Promise<Embe
     child,
     owner: at("caisson_owner"),
     app: at("caisson_app"),
-    stop: () => stopServer(child),
+    stop: () => stopServer(child, "SIGINT"),
   };
 }
 
@@ -212,16 +212,10 @@ function superClient(socketFolder: string): pg.Client {
   return client;
 }
 
-async function endNow(child: ChildProcess): Promise<void> {
+/** SIGINT is its fast shutdown. */
+async function stopServer(child: ChildProcess, signal: "SIGINT" | "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
-  await gone;
-}
-
-async function stopServer(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGINT");
+  child.kill(signal);
   await gone;
 }

@@ -104,22 +104,19 @@ async function main(): Promise<void> {
     compile: (component) => compileComponent(native.compiler, runnerClass, component, COMPILE_MS),
     fingerprint: await readFingerprint(native.compiler, runnerClass),
   });
+  const epoch = await keeperOf("epoch");
   const { runtime } = config;
   const host = new SandboxHost({
     executable: native.sandbox,
     runtime,
-    keeperOf,
+    keeperOf: async (runnerClass) => (runnerClass === "epoch" ? epoch : keeperOf(runnerClass)),
     line,
     spool,
     metrics,
     log,
   });
   await host.start();
-  answerTrials(
-    line,
-    { ...(await keeperOf("epoch")), sandbox: () => host.sandbox, ask: askSample },
-    log,
-  );
+  answerTrials(line, { ...epoch, sandbox: () => host.sandbox, ask: askSample }, log);
   metrics.show("caisson_grants_loaded", () => host.grants);
   metrics.show("caisson_sandbox_spare_ready", () => Number(host.spareReady));
   metrics.show("caisson_guest_series", () => host.guestMetrics.series);

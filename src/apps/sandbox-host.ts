@@ -51,6 +51,7 @@ export class SandboxHost {
   readonly #parts: HostParts;
   readonly #crews = new Map<RunnerClass, SandboxCrew>();
   readonly #broker: BrokerClient;
+  #fuelStarted = false;
   #stopping = false;
   #sequence = new Map<string, number>();
   /** Kept over the end of a sandbox. */
@@ -115,11 +116,13 @@ export class SandboxHost {
   /** A sandbox of that class takes memory: it is started where a grant needs it. */
   async #startFuel(): Promise<void> {
     const needed = this.#crews.get("epoch")?.current?.keeper.sawOther === true;
-    if (!needed || this.#crews.has("fuel") || this.#stopping) return;
+    if (!needed || this.#fuelStarted || this.#stopping) return;
+    this.#fuelStarted = true; // before anything is waited for: a snapshot that comes meanwhile starts no second one
     try {
       await this.#startCrew("fuel");
     } catch (error) {
       this.#crews.delete("fuel");
+      this.#fuelStarted = false;
       this.#parts.log.error("sandbox.fuel", { reason: String(error) });
     }
   }

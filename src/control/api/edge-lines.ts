@@ -4,9 +4,8 @@ import { sealSnapshot } from "#contract";
 import { buildSnapshot } from "#registry";
 import type { RegistryParts } from "#registry";
 import type { Log } from "#platform";
-import { sendLine } from "./send-line.ts";
+import { beginLines, HEARTBEAT_MS, sendLine } from "./send-line.ts";
 
-const HEARTBEAT_MS = 250;
 const SNAPSHOT_VALID_MS = 24 * 3_600_000;
 const RESEAL_MS = 30_000;
 
@@ -35,10 +34,7 @@ export class EdgeLines implements AsyncDisposable {
 
   async attach(response: ServerResponse): Promise<void> {
     if (this.#snapshot === null) await this.changed();
-    response.writeHead(200, {
-      "content-type": "application/x-ndjson",
-      "cache-control": "no-store",
-    });
+    beginLines(response);
     this.#open.add(response);
     response.on("close", () => this.#open.delete(response));
     sendLine(response, { kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });

@@ -5,9 +5,8 @@ import { newId } from "#platform";
 import type { Log } from "#platform";
 import type { RegistryParts } from "#registry";
 import { listEdges } from "#tenants";
-import { sendLine } from "./send-line.ts";
+import { beginLines, HEARTBEAT_MS, sendLine } from "./send-line.ts";
 
-const HEARTBEAT_MS = 250;
 const FENCE_VALID_MS = 24 * 3_600_000;
 const RESEAL_MS = 30_000;
 
@@ -55,10 +54,7 @@ export class FenceLines implements AsyncDisposable {
 
   attach(response: ServerResponse, edge: string): void {
     const id = newId("request");
-    response.writeHead(200, {
-      "content-type": "application/x-ndjson",
-      "cache-control": "no-store",
-    });
+    beginLines(response);
     this.#lines.set(id, { response, edge, ack: null });
     response.on("close", () => {
       this.#lines.delete(id);

@@ -1,9 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { trialQuestionLine } from "#contract";
 import type { TrialDesk } from "#registry";
-import { sendLine } from "./send-line.ts";
-
-const HEARTBEAT_MS = 250;
+import { beginLines, HEARTBEAT_MS, sendLine } from "./send-line.ts";
 
 /** The long stream on which runners are asked to try instances; a JSON object per line. */
 export class TrialLines implements Disposable {
@@ -19,10 +17,7 @@ export class TrialLines implements Disposable {
   }
 
   attach(response: ServerResponse, edge: string): void {
-    response.writeHead(200, {
-      "content-type": "application/x-ndjson",
-      "cache-control": "no-store",
-    });
+    beginLines(response);
     sendLine(response, { kind: "heartbeat" });
     this.#open.add(response);
     const line = this.#desk.attach(edge, (question) =>
