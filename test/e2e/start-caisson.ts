@@ -113,10 +113,12 @@ async function makeTenant(operator: ApiAddress, name: string): Promise<Tenant> {
 
 function outputOf(child: ChildProcess): () => string {
   let text = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream
-      ?.setEncoding("utf8")
-      .on("data", (chunk: string) => (text = (text + chunk).slice(-OUTPUT_CHARS)));
+  const keep = (chunk: string) => (text = (text + chunk).slice(-OUTPUT_CHARS));
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", keep);
+  // Not "close": its children hold the other ends open.
+  child.once("exit", (code, signal) =>
+    keep(`the supervisor ended with ${String(signal ?? code)} at ${new Date().toISOString()}\n`),
+  );
   return () => text;
 }
 
