@@ -41,9 +41,9 @@ export const edgeClaims: readonly Claim[] = [
     attacker: `${BETWEEN}, with a certificate that the well-known authorities gave`,
     tooth: [
       edit(
-        "src/edge/link/control-fetch.ts",
-        "new Agent({ ca,",
-        "new Agent({ rejectUnauthorized: false, ca,",
+        "src/edge/link/control-client.ts",
+        "{ ...kept, ca }",
+        "{ ...kept, ca, rejectUnauthorized: false }",
       ),
     ],
   },

@@ -33,8 +33,8 @@ export const kvClaims: readonly Claim[] = [
     tooth: [
       edit(
         CALLS,
-        "this.#parts.store.asTenant(tenant, async (tx) => {",
-        "this.#parts.store.asSystem(async (tx) => {",
+        "this.#parts.store.asTenant(tenant, work, bounds)",
+        "this.#parts.store.asSystem(work)",
       ),
       edit(
         CALLS,

@@ -1,6 +1,6 @@
 export { migrate, requireCurrent, StoreError } from "./migrate.ts";
 export { describeSchema } from "./describe-schema.ts";
-export type { DatabaseAddress, Store, Tx } from "./store.ts";
+export type { DatabaseAddress, Queries, Store, Tx } from "./store.ts";
 export { openStore } from "./store.ts";
 export { rowSecurityHole } from "./row-security.ts";
 export type {

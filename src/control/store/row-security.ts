@@ -15,6 +15,6 @@ const HOLES = sql<{ hole: string }>`
 
 /** Null where the database keeps tenants apart for the role that control has; else the first hole that was found. */
 export async function rowSecurityHole(store: Store): Promise<string | null> {
-  const { rows } = await store.unscoped((tx) => HOLES.execute(tx));
+  const { rows } = await store.unscoped((queries) => HOLES.execute(queries));
   return rows[0]?.hole ?? null;
 }

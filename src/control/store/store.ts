@@ -6,6 +6,8 @@ import type { Id } from "#platform";
 import type { Tables } from "./tables.ts";
 
 export type Tx = Transaction<Tables>;
+/** Statements each on its own, or those of a transaction. */
+export type Queries = Kysely<Tables>;
 
 /** Either a unix socket folder (embedded) or a URL; the role is caisson_app in both. */
 export type DatabaseAddress =
@@ -22,13 +24,18 @@ const CONNECT_MS = 5_000;
 const STATEMENT_MS = 30_000;
 const ANSWER_MS = 1_000;
 
+interface Bounds {
+  /** No statement of the transaction takes longer. */
+  readonly statementMs: number;
+}
+
 export interface Store extends AsyncDisposable {
   /** Rows of that tenant only: row-level security refuses the rest, whatever the query says. */
-  asTenant<T>(tenant: Id<"tenant">, work: (tx: Tx) => Promise<T>): Promise<T>;
+  asTenant<T>(tenant: Id<"tenant">, work: (tx: Tx) => Promise<T>, bounds?: Bounds): Promise<T>;
   /** The system's own work across tenants: ingest, snapshots, keys by their hash. */
   asSystem<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** A statement that names no tenant: rows under row-level security are invisible. */
-  unscoped<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Statements that name no tenant, each on its own: rows under row-level security are invisible. */
+  unscoped<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   /** Whether the database answers now; one that takes longer than a second does not. */
   answers(): Promise<boolean>;
 }
@@ -42,15 +49,20 @@ export function openStore(address: DatabaseAddress): Store {
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
   pool.on("error", () => {});
   const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  const scoped = <T>(tenant: string, work: (tx: Tx) => Promise<T>) =>
+  const scoped = <T>(
+    tenant: string,
+    work: (tx: Tx) => Promise<T>,
+    { statementMs }: Bounds = { statementMs: STATEMENT_MS },
+  ) =>
     database.transaction().execute(async (tx) => {
-      await sql`select set_config('caisson.tenant', ${tenant}, true)`.execute(tx);
+      await sql`select set_config('caisson.tenant', ${tenant}, true),
+        set_config('statement_timeout', ${String(Math.ceil(statementMs))}, true)`.execute(tx);
       return work(tx);
     });
   return {
-    asTenant: (tenant, work) => scoped(tenant, work),
+    asTenant: scoped,
     asSystem: (work) => scoped("*", work),
-    unscoped: (work) => database.transaction().execute(work),
+    unscoped: (work) => work(database),
     answers: () => {
       const asked = sql`select 1`.execute(database).then(
         () => true,

@@ -59,7 +59,9 @@ async function answer(
   if (deadlineMicros === null || call === null) return end(response, 400);
   // Whoever asked may stop waiting: then nothing goes on either.
   const gone = new AbortController();
-  response.on("close", () => gone.abort());
+  response.on("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
   const late = AbortSignal.timeout(Math.ceil(deadlineMicros / 1_000));
   const grant = liveGrant(parts, call.grant, capability);
   const signal = AbortSignal.any([gone.signal, late]);

@@ -1,4 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { decodeBase64, openDocument, parseTrustRootBody, trustRootOf } from "#trust";
 import type { ObjectReader, TrustRoot } from "#trust";
@@ -6,11 +7,15 @@ import { limits, openFence, openSnapshot } from "#contract";
 import type { Fence, Snapshot } from "#contract";
 import { readBounded, writeFileDurably } from "#platform";
 import type { Clock, Log } from "#platform";
-import { controlFetch } from "./control-fetch.ts";
-import type { Fetch } from "./control-fetch.ts";
+import { controlClient } from "./control-client.ts";
+import type { ControlClient, ControlRequest } from "./control-client.ts";
 import type { Enrolment } from "./enrolment.ts";
 import { followLines } from "./line-stream.ts";
 import { LinkError } from "./link-error.ts";
+
+const [GET_MS, POST_MS] = [60_000, 10_000];
+/** Of what control says to a post. */
+const MAX_RECEIPT_BYTES = 65_536;
 
 export interface LineState {
   readonly snapshot: Snapshot | null;
@@ -80,7 +85,7 @@ export const NOTHING_STOPPED: FenceCounts = { refused: 0, unqueued: 0, killed: 0
 
 class Line implements ControlLine {
   readonly #parts: LineParts;
-  readonly #send: Fetch;
+  readonly #send: ControlClient;
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
   #state: LineState = { snapshot: null, sealedAt: null, trustRoot: null, fence: null };
@@ -92,7 +97,7 @@ class Line implements ControlLine {
 
   constructor(parts: LineParts) {
     this.#parts = parts;
-    this.#send = controlFetch(parts.enrolment.ca);
+    this.#send = controlClient(parts.enrolment.ca);
   }
 
   get state(): LineState {
@@ -142,7 +147,7 @@ class Line implements ControlLine {
 
   #follow(path: string, take: (line: ObjectReader) => Promise<void>): void {
     const { log } = this.#parts;
-    const open = (at: string, init: { readonly signal: AbortSignal }) => this.#fetch(at, init);
+    const open = (at: string, init: { readonly signal: AbortSignal }) => this.#answer(at, init);
     this.#running.push(followLines({ path, take, open, log, signal: this.#stop.signal }));
   }
 
@@ -225,43 +230,38 @@ class Line implements ControlLine {
   }
 
   async post(path: string, body: Uint8Array | string): Promise<void> {
-    const response = await this.#fetch(path, {
-      method: "POST",
-      body,
-      headers: { "content-type": "application/octet-stream" },
-      signal: AbortSignal.timeout(10_000),
-    });
-    await response.arrayBuffer();
+    const signal = AbortSignal.timeout(POST_MS);
+    await this.ask(path, Buffer.from(body), { headers: {}, signal, maxBytes: MAX_RECEIPT_BYTES });
   }
 
   async get(path: string, maxBytes: number): Promise<Uint8Array> {
-    return bodyOf(path, await this.#fetch(path, { signal: AbortSignal.timeout(60_000) }), maxBytes);
+    return bodyOf(
+      path,
+      await this.#answer(path, { signal: AbortSignal.timeout(GET_MS) }),
+      maxBytes,
+    );
   }
 
   async ask(path: string, body: Uint8Array, how: Asked): Promise<Uint8Array> {
-    const response = await this.#fetch(path, {
+    const answer = await this.#answer(path, {
       method: "POST",
       body,
       headers: { ...how.headers, "content-type": "application/octet-stream" },
       signal: how.signal,
     });
-    return bodyOf(path, response, how.maxBytes);
+    return bodyOf(path, answer, how.maxBytes);
   }
 
-  async #fetch(
-    path: string,
-    init: RequestInit & { headers?: Record<string, string> },
-  ): Promise<Response> {
+  async #answer(path: string, request: ControlRequest): Promise<IncomingMessage> {
     const { url, edgeToken } = this.#parts.enrolment;
-    const response = await this.#send(new URL(path, url), {
-      ...init,
-      headers: { ...init.headers, authorization: `Bearer ${edgeToken}` },
-      redirect: "error",
+    const answer = await this.#send(new URL(path, url), {
+      ...request,
+      headers: { ...request.headers, authorization: `Bearer ${edgeToken}` },
     });
-    if (response.ok) return response;
+    if (answer.statusCode === 200) return answer;
     // What nobody reads keeps its connection.
-    await response.body?.cancel();
-    throw new LinkError("link.refused", `control answered ${response.status} to ${path}`);
+    answer.destroy();
+    throw new LinkError("link.refused", `control answered ${answer.statusCode} to ${path}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -270,8 +270,12 @@ class Line implements ControlLine {
   }
 }
 
-async function bodyOf(path: string, response: Response, maxBytes: number): Promise<Uint8Array> {
-  const body = await readBounded(response.body ?? new ReadableStream(), maxBytes);
+async function bodyOf(
+  path: string,
+  answer: IncomingMessage,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const body = await readBounded(answer, maxBytes);
   if (body === null)
     throw new LinkError("link.refused", `cannot take ${path}: over ${maxBytes} bytes`);
   return body;

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { ObjectReader, parseStrictJson } from "#trust";
 import type { Log } from "#platform";
 import { LinkError } from "./link-error.ts";
@@ -9,7 +10,7 @@ const MAX_LINE_BYTES = 24 * 1_048_576;
 
 export interface LineStream {
   readonly path: string;
-  readonly open: (path: string, init: { readonly signal: AbortSignal }) => Promise<Response>;
+  readonly open: (path: string, init: { readonly signal: AbortSignal }) => Promise<Readable>;
   /** One JSON object of the stream; the next one waits for it. */
   readonly take: (line: ObjectReader) => Promise<void>;
   readonly log: Log;
@@ -31,7 +32,7 @@ export async function followLines(stream: LineStream): Promise<void> {
         onConnected();
       });
     } catch (error) {
-      const reason = String((error as Error).cause ?? error);
+      const reason = String(error);
       if (!stream.signal.aborted && reason !== lost)
         stream.log.warn("link.lost", { path: stream.path, reason });
       lost = reason;
@@ -44,12 +45,11 @@ async function readStream(stream: LineStream, connected: () => void): Promise<vo
   const silent = new AbortController();
   let timer = setTimeout(() => silent.abort(), SILENT_MS);
   try {
-    const response = await stream.open(stream.path, {
+    const answer = await stream.open(stream.path, {
       signal: AbortSignal.any([stream.signal, silent.signal]),
     });
-    if (response.body === null) throw new LinkError("link.refused", "control sent no stream");
     connected();
-    for await (const text of linesOf(response.body)) {
+    for await (const text of linesOf(answer)) {
       clearTimeout(timer);
       timer = setTimeout(() => silent.abort(), SILENT_MS);
       const value = parseStrictJson(new TextEncoder().encode(text), { maxBytes: MAX_LINE_BYTES });
@@ -60,7 +60,7 @@ async function readStream(stream: LineStream, connected: () => void): Promise<vo
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {
