@@ -3,11 +3,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, operations } from "../../src/core/http-api/index.ts";
+import { KV_SOURCE, steps } from "../attack/kv-cases.ts";
 import { send } from "./caisson.ts";
 import type { Caisson, Tenant } from "./caisson.ts";
 import { RemoteMachine } from "./remote-runner.ts";
 import { runCli } from "./run-cli.ts";
 import type { CliRun } from "./run-cli.ts";
+import { installSource, publishSource } from "./serve-source.ts";
 import { startCaisson } from "./start-caisson.ts";
 import { until } from "./until.ts";
 
@@ -139,6 +141,22 @@ test("it is called on while control does not answer", async () => {
   } finally {
     process.kill(control, "SIGCONT");
   }
+});
+
+test("a guest there has its keys through that machine's broker, each tenant its own", async () => {
+  const parts = { source: KV_SOURCE, capabilities: { "storage.kv": {} }, deadlineMs: 20_000 };
+  await publishSource(caisson, { name: "keeper", endpoints: POST, ...parts });
+  for (const tenant of [caisson.north, caisson.south])
+    await installSource(caisson, tenant, "keeper");
+  const [put, get] = [
+    { op: "put", key: "a", value: "of north" } as const,
+    { op: "get", key: "a" } as const,
+  ];
+  expect(await steps(caisson, caisson.north, "keeper", put)).toEqual([
+    expect.stringMatching(/^revision \d+$/),
+  ]);
+  expect(await steps(caisson, caisson.north, "keeper", get)).toEqual(["value of north"]);
+  expect(await steps(caisson, caisson.south, "keeper", get)).toEqual(["absent"]);
 });
 
 test("a call that takes too long ends at its deadline there", async () => {
