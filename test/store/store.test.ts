@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "#platform";
@@ -9,6 +10,7 @@ import type { Store } from "#store";
 import { startTestDatabase } from "./database.ts";
 import type { TestDatabase } from "./database.ts";
 
+const BROKEN_MS = 200;
 const DEBIAN_BIN = "/usr/lib/postgresql/15/bin";
 
 const debianPresent = existsSync(`${DEBIAN_BIN}/postgres`);
@@ -69,6 +71,20 @@ describe.each(engines)("store on $engine", ({ bin }) => {
     expect(await store.unscoped((tx) => tx.selectFrom("api_key").selectAll().execute())).toEqual(
       [],
     );
+  });
+
+  test("a connection that ends amid a transaction fails that transaction, and nothing else", async () => {
+    const { store } = database;
+    const broken = store.asSystem(async (tx) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+      await store.unscoped((other) =>
+        sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(other),
+      );
+      await pause(BROKEN_MS); // nobody waits for an answer when it ends
+      await sql`select 1`.execute(tx);
+    });
+    await expect(broken).rejects.toThrow();
+    expect(await store.answers()).toBe(true);
   });
 
   test("the application's role owns nothing and cannot switch row-level security off", async () => {

@@ -8,6 +8,7 @@ import { beginLines, HEARTBEAT_MS, sendLine } from "./send-line.ts";
 
 const SNAPSHOT_VALID_MS = 24 * 3_600_000;
 const RESEAL_MS = 30_000;
+const AGAIN_MS = 1_000;
 
 /** The long stream control → edge: trust root, snapshot, heartbeats; a JSON object per line. */
 export class EdgeLines implements AsyncDisposable {
@@ -17,6 +18,9 @@ export class EdgeLines implements AsyncDisposable {
   readonly #beat: NodeJS.Timeout;
   readonly #reseal: NodeJS.Timeout;
   #snapshot: Uint8Array | null = null;
+  /** The trust root that every edge on the line has. */
+  #sentRoot: Uint8Array | null = null;
+  #again: NodeJS.Timeout | null = null;
   #sealing: Promise<void> = Promise.resolve();
 
   constructor(parts: RegistryParts, log: Log) {
@@ -46,15 +50,28 @@ export class EdgeLines implements AsyncDisposable {
   changed(): Promise<void> {
     this.#sealing = this.#sealing
       .then(() => this.#sealAndSend())
-      .catch((error: unknown) => this.#log.error("snapshot.failed", { reason: String(error) }));
+      .catch((error: unknown) => {
+        this.#log.error("snapshot.failed", { reason: String(error) });
+        this.#again ??= setTimeout(() => this.#tryAgain(), AGAIN_MS).unref();
+      });
     return this.#sealing;
   }
 
+  #tryAgain(): void {
+    this.#again = null;
+    void this.changed();
+  }
+
+  /** Nothing where every edge has it. */
   trustChanged(): void {
-    this.#sendAll({ kind: "trust-root", document: encodeBase64(this.#parts.trust.document) });
+    const { document } = this.#parts.trust;
+    if (document === this.#sentRoot) return;
+    this.#sentRoot = document;
+    this.#sendAll({ kind: "trust-root", document: encodeBase64(document) });
   }
 
   async #sealAndSend(): Promise<void> {
+    this.trustChanged();
     const snapshot = await buildSnapshot(this.#parts);
     const now = this.#parts.clock.now();
     this.#snapshot = sealSnapshot(
@@ -74,5 +91,6 @@ export class EdgeLines implements AsyncDisposable {
     clearInterval(this.#reseal);
     for (const response of this.#open) response.end();
     await this.#sealing;
+    clearTimeout(this.#again ?? undefined);
   }
 }

@@ -1,6 +1,6 @@
 import { Fence, limits } from "#contract";
 import type { FenceEntry, FenceEntryScope, FenceScope } from "#contract";
-import { Turns } from "#platform";
+import { Followed } from "#platform";
 import type { Clock } from "#platform";
 import type { Store, Tx } from "#store";
 import { FenceError } from "./fence-error.ts";
@@ -32,7 +32,7 @@ export class Fences {
   readonly #store: Store;
   readonly #clock: Clock;
   #current = new Fence(0, []);
-  readonly #turns = new Turns();
+  readonly #changes = new Followed(() => this.#reload());
 
   static async open(parts: { readonly store: Store; readonly clock: Clock }): Promise<Fences> {
     const fences = new Fences(parts);
@@ -51,16 +51,14 @@ export class Fences {
 
   /** What stands already under that scope and id is answered again. Throws FenceError "fence.full". */
   set(order: FenceOrder): Promise<FenceEntry> {
-    return this.#inTurn(async () => {
-      await this.#store.asSystem((tx) => this.#insert(tx, order));
-      await this.#reload();
-      return this.#standing(order);
-    });
+    return this.#changes
+      .change(() => this.#store.asSystem((tx) => this.#insert(tx, order)))
+      .then(() => this.#standing(order));
   }
 
   /** A tenant lifts what a key of that tenant set. Throws FenceError "fence.unknown", "fence.irreversible", "auth.forbidden". */
   lift(target: FenceTarget, by: string, tenant: string | null): Promise<FenceEntry> {
-    return this.#inTurn(async () => {
+    return this.#changes.change(async () => {
       const entry = this.#standing(target);
       if (!entry.reversible)
         throw new FenceError(
@@ -68,13 +66,8 @@ export class Fences {
           `cannot lift ${target.scope} ${target.id}: a revocation stands for good; publish a new version instead`,
         );
       await this.#store.asSystem((tx) => this.#close(tx, entry, by, tenant));
-      await this.#reload();
       return entry;
     });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#turns.take("fence", work);
   }
 
   #standing({ scope, id }: EntryTarget): FenceEntry {

@@ -9,6 +9,7 @@ import {
   unscopedMessage,
 } from "#trust";
 import type { Anchor, LogKey, PemAnchor, Scope, Signer, TrustRoot } from "#trust";
+import { Followed } from "#platform";
 import type { Clock } from "#platform";
 import type { AnchorScopeRow, Store } from "#store";
 import { RegistryError } from "./registry-error.ts";
@@ -40,6 +41,7 @@ export class TrustRoots {
   readonly #signer: Signer;
   readonly #logs: readonly LogKey[];
   readonly #bundle: readonly PemAnchor[];
+  readonly #changes = new Followed(() => this.#refresh());
   #current: { root: TrustRoot; document: Uint8Array; views: AnchorView[] } | null = null;
 
   private constructor(
@@ -92,8 +94,9 @@ export class TrustRoots {
   /** pem: one or more public keys or certificates. They trust nothing until scoped. */
   async add(pem: string): Promise<AnchorView[]> {
     const added = parseTrustBundle(pem);
-    for (const anchor of added) await this.#insert(anchor);
-    await this.#refresh();
+    await this.#changes.change(async () => {
+      for (const anchor of added) await this.#insert(anchor);
+    });
     const names = new Set<string>(added.map((anchor) => anchor.key.spkiDigest));
     return this.views.filter((view) => names.has(view.spki));
   }
@@ -119,6 +122,13 @@ export class TrustRoots {
   /** Throws RegistryError "anchor.unknown" for a key that is neither in the bundle nor added. */
   async scope(spki: string, scope: AnchorScopeRow): Promise<AnchorView> {
     const digest = parseDigest("spki", spki);
+    await this.#changes.change(() => this.#setScope(digest, scope));
+    const view = this.views.find((candidate) => candidate.spki === digest);
+    if (view === undefined) throw new RegistryError("anchor.unknown", `cannot find ${digest}`);
+    return view;
+  }
+
+  async #setScope(digest: string, scope: AnchorScopeRow): Promise<void> {
     const fromBundle = this.#bundle.find((anchor) => anchor.key.spkiDigest === digest);
     if (fromBundle !== undefined) await this.#insert(fromBundle);
     const done = await this.#store.asSystem((tx) =>
@@ -130,10 +140,6 @@ export class TrustRoots {
     );
     if (done.numUpdatedRows === 0n)
       throw new RegistryError("anchor.unknown", `cannot scope ${digest}: no such key was given`);
-    await this.#refresh();
-    const view = this.views.find((candidate) => candidate.spki === digest);
-    if (view === undefined) throw new RegistryError("anchor.unknown", `cannot find ${digest}`);
-    return view;
   }
 
   async #refresh(): Promise<void> {

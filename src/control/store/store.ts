@@ -46,8 +46,10 @@ export function openStore(address: DatabaseAddress): Store {
     max: POOL_SIZE,
     statement_timeout: STATEMENT_MS,
   });
-  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  // A connection that breaks fails whoever uses it next, and the pool replaces it. Without listeners it would end the
+  // process: the pool hears it of an idle one only, not of one amid a transaction.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const scoped = <T>(
     tenant: string,

@@ -13,6 +13,7 @@ export { writeFileDurably } from "./durable-file.ts";
 export { dataFolder, runtimeFolder } from "./folders.ts";
 export { redactSecrets } from "./redact-secrets.ts";
 export { readBounded } from "./read-bounded.ts";
+export { Followed } from "./followed.ts";
 export { Turns } from "./turns.ts";
 export { Metrics } from "./metrics.ts";
 export type { OperationsServer } from "./operations-server.ts";
