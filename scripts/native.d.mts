@@ -10,3 +10,6 @@ export function nativePaths(): NativePaths;
 
 /** The same without building; null where nothing fits. */
 export function findNative(): NativePaths | null;
+
+/** SHA-256 over the path and bytes of every source of the executables. */
+export function hashSources(): string;

