@@ -21,6 +21,14 @@ const FOLDER = "cai-dev-";
 const KEPT_LINES = 20;
 const NATIVE = fileURLToPath(new URL("../../scripts/native.mjs", import.meta.url));
 
+/** Settings of a Caisson that serves; where executables are found, and where guests may reach, is said to this one too. */
+const SETTING = /^(?:CAISSON_(?!NATIVE_DIR$|EGRESS_)|RUNNER_|SIGNING_)/;
+
+/** A shell that is set up for a production Caisson is no setting of this one. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !SETTING.test(name)));
+}
+
 /**
  * Broker, runner and gateway of this machine for one extension: the same processes, doors and limits as in production,
  * under a control that lives in this process and trusts keys of this run alone. Everything lies in a folder that goes
@@ -104,7 +112,7 @@ export class LocalEdge implements AsyncDisposable {
     const main = fileURLToPath(new URL(`../apps/${name}.ts`, import.meta.url));
     const child = fork(main, [], {
       env: {
-        ...process.env,
+        ...withoutSettings(process.env),
         CAISSON_DATA: join(this.#folder, "data"),
         CAISSON_RUNTIME: join(this.#folder, "run"),
         CAISSON_PORT: String(this.gatewayPort),

@@ -291,7 +291,7 @@ test("test refuses a field that it does not know, and a folder without tests", a
   expect((await runCli(["test", folder, "--json"])).json).toMatchObject({ code: "test.invalid" });
 });
 
-test("caisson test lets out what EXT_EGRESS_ALLOWLIST names, and nothing else", async () => {
+test("caisson test lets out what EXT_EGRESS_ALLOWLIST names and nothing else, also in a shell of production's", async () => {
   const folder = await extension("fetcher");
   const origin = "http://127.0.0.1:9";
   await writeFile(join(folder, "src/index.ts"), FETCHER);
@@ -309,6 +309,11 @@ test("caisson test lets out what EXT_EGRESS_ALLOWLIST names, and nothing else", 
   expect(await runCli(["test", folder])).toMatchObject({ exit: 0 });
   // Nobody listens there: the broker tried.
   await expectBody("failed");
-  const named = { EXT_EGRESS_ALLOWLIST: `${origin}=127.0.0.0/8` };
+  const named = {
+    EXT_EGRESS_ALLOWLIST: `${origin}=127.0.0.0/8`,
+    CAISSON_MODE: "production",
+    CAISSON_BIND: "0.0.0.0",
+    CAISSON_TLS_CERT: "/nowhere/tls.crt",
+  };
   expect(await runCli(["test", folder], named)).toMatchObject({ exit: 0 });
 });

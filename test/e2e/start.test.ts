@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import {
   chownSync,
   existsSync,
@@ -251,6 +252,33 @@ describe("npm start", () => {
     expect(second.output()).toContain("[data.in-use]");
     expect(second.output()).toContain("CAISSON_DATA");
   });
+
+  test.runIf(isRoot)(
+    "a second supervisor that sees none of the first one's processes is refused, too",
+    async () => {
+      const second = spawn(
+        "unshare",
+        ["--pid", "--fork", "--kill-child", process.execPath, "src/apps/all-in-one.ts"],
+        {
+          env: {
+            ...process.env,
+            CAISSON_MODE: "development",
+            CAISSON_DATA: started.data,
+            CAISSON_PORT: String(await freePorts()),
+            CAISSON_RUNTIME: join(root, "container"),
+          },
+          stdio: ["ignore", "pipe", "pipe"],
+        },
+      );
+      let text = "";
+      for (const stream of [second.stdout, second.stderr])
+        stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      const [code] = (await once(second, "close")) as [number]; // what "close" brings
+      expect(code).toBe(1);
+      expect(text).toContain("[data.in-use]");
+      expect(await answer(started)).toBe(HELLO);
+    },
+  );
 
   test("a taken port is refused by name", async () => {
     await using second = start(join(root, "second"), started.port);
