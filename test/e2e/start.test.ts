@@ -231,8 +231,9 @@ describe("npm start", () => {
     const supervisor = started.child.pid ?? 0;
     const control = childrenOf(supervisor, "src/apps/control.ts");
     const asking = new AbortController();
+    const said = new Set<number>();
     const askOn = async () => {
-      while (!asking.signal.aborted) await whoami(started);
+      while (!asking.signal.aborted) said.add(await whoami(started));
     };
     const askers = Array.from({ length: 8 }, askOn);
     for (let deaths = 0; deaths < 5; deaths++) {
@@ -244,6 +245,7 @@ describe("npm start", () => {
     asking.abort();
     await Promise.all(askers);
     expect(childrenOf(supervisor, "src/apps/control.ts")).toEqual(control);
+    expect(said).toEqual(new Set([200, 503]));
   });
 
   test("a second supervisor on the same data folder is refused by name", async () => {

@@ -2,6 +2,7 @@ import { CodedError } from "#trust";
 import { errors, isErrorCode } from "#contract";
 import type { ErrorCode } from "#contract";
 import { RefusedError } from "#registry";
+import { isDatabaseAway } from "#store";
 
 export class ApiRefusal extends CodedError<ErrorCode> {
   override readonly name = "ApiRefusal";
@@ -48,7 +49,7 @@ function codeOf(error: unknown): ErrorCode {
   if (disk !== null) return disk;
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : 500;
   if (status === 413) return "request.too_large";
-  if (isConnectionError(error)) return "store.unavailable";
+  if (isDatabaseAway(error)) return "store.unavailable";
   return typeof status === "number" && status >= 400 && status < 500
     ? "request.malformed"
     : "internal.error";
@@ -62,17 +63,4 @@ function diskCode(error: unknown): ErrorCode | null {
     if (code === "EROFS") return "disk.read-only";
   }
   return null;
-}
-
-const CONNECTION_CODES: readonly string[] = [
-  "ECONNREFUSED",
-  "ENOENT",
-  "ECONNRESET",
-  "57P01",
-  "57P03",
-];
-
-/** The database is away (its socket is gone, or it is shutting down): try again, nothing of ours is broken. */
-function isConnectionError(error: unknown): boolean {
-  return error instanceof Error && "code" in error && CONNECTION_CODES.includes(String(error.code));
 }
