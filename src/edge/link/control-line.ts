@@ -14,6 +14,8 @@ import { followLines } from "./line-stream.ts";
 import { LinkError } from "./link-error.ts";
 
 const [GET_MS, POST_MS] = [60_000, 10_000];
+/** Statuses from here on say nothing of what was asked. */
+const SERVER_ERRORS = 500;
 /** Of what control says to a post. */
 const MAX_RECEIPT_BYTES = 65_536;
 
@@ -52,7 +54,7 @@ export interface ControlLine extends AsyncDisposable {
   follow(path: string, take: (kind: string, line: ObjectReader) => Promise<void>): void;
   post(path: string, body: Uint8Array | string): Promise<void>;
   get(path: string, maxBytes: number): Promise<Uint8Array>;
-  /** Posts and takes an answer of at most `maxBytes`. Throws LinkError "link.refused", or what the connection threw. */
+  /** Posts and takes an answer of at most `maxBytes`. Throws LinkError "link.refused", "link.unavailable", or what the connection threw. */
   ask(path: string, body: Uint8Array, how: Asked): Promise<Uint8Array>;
 }
 
@@ -261,7 +263,8 @@ class Line implements ControlLine {
     if (answer.statusCode === 200) return answer;
     // What nobody reads keeps its connection.
     answer.destroy();
-    throw new LinkError("link.refused", `control answered ${answer.statusCode} to ${path}`);
+    const code = (answer.statusCode ?? 0) < SERVER_ERRORS ? "link.refused" : "link.unavailable";
+    throw new LinkError(code, `control answered ${answer.statusCode} to ${path}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

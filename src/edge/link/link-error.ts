@@ -3,6 +3,7 @@ import { CodedError } from "#trust";
 export class LinkError extends CodedError<
   | "enrolment.invalid"
   | "link.refused"
+  | "link.unavailable"
   | "snapshot.rollback"
   | "trust-root.rollback"
   | "fence.rollback"

@@ -21,7 +21,7 @@ import type { PointOwner } from "./guest-metrics.ts";
 import type { FenceCounts } from "#link";
 import type { SandboxLoad, SandboxProcess } from "./sandbox-process.ts";
 
-class RunnerError extends CodedError<"load.refused" | "build.failed"> {
+class RunnerError extends CodedError<"load.refused" | "build.failed" | "artifact.unreached"> {
   override readonly name = "RunnerError";
 }
 
@@ -56,6 +56,12 @@ type Judged = Pick<LoadAnswer, "values" | "instruments"> & {
   readonly signer: string;
 };
 
+/** What the load door said no to, under the trust root and the fence of then. */
+interface Refused {
+  readonly under: string;
+  readonly failure: string;
+}
+
 interface Held extends Pick<LoadAnswer, "values" | "instruments"> {
   /** As control signed it: the broker opens it again. */
   readonly document: Uint8Array;
@@ -72,11 +78,12 @@ export class GrantKeeper {
   readonly #sandbox: SandboxProcess;
   readonly #held = new Map<string, Held>();
   readonly #loads = new Map<string, SandboxLoad>();
-  readonly #refused = new Map<string, string>();
+  readonly #refused = new Map<string, Refused>();
   /** Grants on their way into the sandbox: a fence waits for them, then closes them too. */
   readonly #granting = new Set<Promise<void>>();
   #fence: Fence;
   #sawOther = false;
+  #unfinished = false;
   #work: Promise<void> = Promise.resolve();
 
   constructor(parts: KeeperParts, sandbox: SandboxProcess, fence: Fence) {
@@ -92,8 +99,16 @@ export class GrantKeeper {
   apply(state: LoadState, like: GrantKeeper | null): Promise<void> {
     this.#work = this.#work
       .then(() => this.#apply(state, like))
-      .catch((error: unknown) => this.#parts.log.error("grants.failed", { reason: String(error) }));
+      .catch((error: unknown) => {
+        this.#unfinished = true;
+        this.#parts.log.error("grants.failed", { reason: String(error) });
+      });
     return this.#work;
+  }
+
+  /** Whether something of the newest snapshot could not be asked or told: control was away. To be applied again. */
+  get unfinished(): boolean {
+    return this.#unfinished;
   }
 
   /**
@@ -158,6 +173,7 @@ export class GrantKeeper {
   }
 
   async #apply({ snapshot, trustRoot }: LoadState, like: GrantKeeper | null): Promise<void> {
+    this.#unfinished = false;
     const wanted = new Set<string>();
     for (const { document, building } of snapshot.grants) {
       const opened = this.#open(document);
@@ -187,26 +203,44 @@ export class GrantKeeper {
   async #provide(given: Given, trustRoot: TrustRoot, building: boolean): Promise<void> {
     const grant = given.opened.body;
     const text = handleHex(given.handle);
-    const refusedUnder = `${trustRoot.version} ${this.#fence.epoch}`;
-    if (!this.#held.has(text) && this.#refused.get(text) !== refusedUnder) {
-      const failure = await this.#tryLoad(given, trustRoot);
-      if (failure !== null && given.told) return;
-      if (failure !== null) {
-        this.#refused.set(text, refusedUnder);
+    const under = `${trustRoot.version} ${this.#fence.epoch}`;
+    if (!this.#held.has(text) && this.#refused.get(text)?.under !== under) {
+      const failure = await this.#tryLoad(given, trustRoot).catch((error: unknown) => {
+        this.#notYet("artifact.unreached", error);
+        return null;
+      });
+      if (failure !== null && !given.told) {
+        this.#refused.set(text, { under, failure });
         this.#parts.log.error("load.refused", {
           handle: text,
           extension: grant.extension,
           reason: failure,
         });
-        // What is only halted is built when the halt is over.
-        if (building && this.#hit(grant, null)?.reversible !== true)
-          await this.#parts.report(text, failure);
-        return;
       }
     }
-    if (building && this.#held.has(text) && !given.told) await this.#parts.report(text, null);
+    if (building && !given.told) await this.#tell(text, grant, under);
   }
 
+  /** Again with each snapshot for which control waits. */
+  async #tell(text: string, grant: Grant, under: string): Promise<void> {
+    const refused = this.#refused.get(text);
+    const failure = this.#held.has(text) ? null : refused?.failure;
+    // What was not judged, under this trust root and this fence, says nothing.
+    if (failure === undefined || (failure !== null && refused?.under !== under)) return;
+    // What is only halted is built when the halt is over.
+    if (failure !== null && this.#hit(grant, null)?.reversible === true) return;
+    await this.#parts
+      .report(text, failure)
+      .catch((error: unknown) => this.#notYet("build.untold", error));
+  }
+
+  #notYet(event: string, error: unknown): void {
+    // One line for all grants of a snapshot.
+    if (!this.#unfinished) this.#parts.log.warn(event, { reason: String(error) });
+    this.#unfinished = true;
+  }
+
+  /** Resolves with why it does not run here. Throws RunnerError "artifact.unreached": nothing was judged. */
   async #tryLoad(given: Given, trustRoot: TrustRoot): Promise<string | null> {
     const { opened, document, handle } = given;
     const grant = opened.body;
@@ -218,6 +252,7 @@ export class GrantKeeper {
       await granted.finally(() => this.#granting.delete(granted));
       return null;
     } catch (error) {
+      if (error instanceof RunnerError && error.code === "artifact.unreached") throw error;
       return error instanceof CodedError
         ? `${String(error.code)}: ${error.message}`
         : String(error);
@@ -262,9 +297,8 @@ export class GrantKeeper {
         toolchainImports: this.#parts.toolchainImports,
         now: this.#parts.clock.now(),
       });
-    const { verdict, component, signer, ...given } = ask(
-      await this.#parts.artifacts.read(name, grant.contentHash),
-    );
+    const bytes = await this.#parts.artifacts.read(name, grant.contentHash).catch(unlessJudged);
+    const { verdict, component, signer, ...given } = ask(bytes);
     if (!told)
       this.#parts.metrics.count("caisson_door_verdicts_total", {
         door: "load",
@@ -298,4 +332,12 @@ export class GrantKeeper {
     for (const [digest, load] of this.#loads)
       if (load.id === held.load.id) this.#loads.delete(digest);
   }
+}
+
+/** Bytes that cannot be read say something of the artifact; a control, a database or a disk that is away does not. */
+function unlessJudged(error: unknown): never {
+  if (error instanceof CodedError && error.code !== "link.unavailable") throw error;
+  throw new RunnerError("artifact.unreached", `cannot fetch the artifact: ${String(error)}`, {
+    cause: error,
+  });
 }

@@ -12,6 +12,8 @@ import { SandboxProcess } from "./sandbox-process.ts";
 import type { SandboxExit } from "./sandbox-process.ts";
 
 const RESTART_MS = 100;
+/** Until what control could not be asked is asked again. */
+const AGAIN_MS = 1_000;
 /** The machine serves its first calls before a spare takes time of it. */
 const SPARE_AFTER_MS = 500;
 /** Looks are counted and not time: a runner that gets no processor itself accuses nobody. */
@@ -67,6 +69,7 @@ export class SandboxCrew {
   #current: Member | null = null;
   #spare: Member | null = null;
   readonly #leaving = new Set<Member>();
+  readonly #again = new WeakSet<Member>();
   readonly #killed: string[] = [];
   #looking: NodeJS.Timeout | null = null;
   #hiringSpare = false;
@@ -145,6 +148,16 @@ export class SandboxCrew {
     const like = member === this.#current ? null : (this.#current?.keeper ?? null);
     if (state !== null && !member.sandbox.ended) await member.keeper.apply(state, like);
     member.loaded = true;
+    if (member.keeper.unfinished) this.#loadAgain(member);
+  }
+
+  #loadAgain(member: Member): void {
+    if (this.#again.has(member)) return;
+    this.#again.add(member);
+    setTimeout(() => {
+      this.#again.delete(member);
+      if (!this.#stopping && !member.sandbox.ended) void this.#load(member);
+    }, AGAIN_MS).unref();
   }
 
   async #fenceOne(member: Member, fence: Fence): Promise<FenceCounts> {
