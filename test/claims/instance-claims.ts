@@ -57,8 +57,8 @@ export const instanceClaims: readonly Claim[] = [
     tooth: [
       edit(
         "src/core/policy/authorize.ts",
-        'runner: ["instance:try"],',
-        'runner: ["instance:try"],\n  gateway: ["instance:try"],',
+        'gateway: ["execute:credential"],',
+        'gateway: ["execute:credential", "instance:try"],',
       ),
     ],
   },
