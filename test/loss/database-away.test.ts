@@ -33,6 +33,38 @@ async function killDatabase(afterMs: number): Promise<void> {
   process.kill(server, "SIGKILL");
 }
 
+/** What control answers to a question that it asks its database; 0 where it does not. */
+async function whoami(): Promise<number> {
+  const { url, key } = caisson.operator;
+  const headers = { authorization: `Bearer ${key}` };
+  const response = await fetch(new URL("/v1/whoami", url), { headers }).catch(() => null);
+  await response?.arrayBuffer().catch(() => null);
+  return response?.status ?? 0;
+}
+
+test(
+  "control says so while its database is away, and works again when it is back",
+  async () => {
+    const control = caisson.pidOf("control");
+    const asking = new AbortController();
+    const said = new Set<number>();
+    const askOn = async () => {
+      while (!asking.signal.aborted) said.add(await whoami());
+    };
+    const askers = Array.from({ length: 8 }, askOn);
+    for (let deaths = 0; deaths < 5; deaths++) {
+      await killDatabase(STEP_MS);
+      await until("it to be away", async () => ((await whoami()) === 503 ? true : null));
+      await until("it to be back", async () => ((await whoami()) === 200 ? true : null));
+    }
+    asking.abort();
+    await Promise.all(askers);
+    expect(said).toEqual(new Set([200, 503]));
+    expect(caisson.pidOf("control")).toBe(control);
+  },
+  LONG_MS,
+);
+
 test(
   "install: whenever the database dies, the install is ready in the end, and serves, by the same control and runner",
   async () => {
