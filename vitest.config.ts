@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 import { SummaryReporter } from "./test/summary-reporter.ts";
 
-const LONG = ["test/loss/kill-everywhere.test.ts", "test/loss/soak.test.ts"];
+/** Minutes of its own: npm run test:loss. */
+const LONG = ["test/loss/kill-everywhere.test.ts"];
 
 export default defineConfig({
   test: {
@@ -17,7 +18,6 @@ export default defineConfig({
         },
       },
       {
-        // Some minutes of its own: npm run test:loss.
         test: {
           name: "loss",
           include: LONG,
