@@ -23,7 +23,12 @@ export async function lockData(data: string): Promise<AsyncDisposable> {
     const holder = startHolder(path);
     const code = await heldOrEnded(holder);
     if (code === null) {
-      await writeFile(path, `${process.pid}\n`);
+      try {
+        await writeFile(path, `${process.pid}\n`);
+      } catch (error) {
+        await release(holder);
+        throw error;
+      }
       return { [Symbol.asyncDispose]: () => release(holder) };
     }
     if (code !== TAKEN)
