@@ -25,17 +25,13 @@ export async function lockData(data: string): Promise<AsyncDisposable> {
     if (code === null) {
       try {
         await writeFile(path, `${process.pid}\n`);
-      } catch (error) {
+      } catch (cause) {
         await release(holder);
-        throw error;
+        throw unwritable(data, String(cause));
       }
       return { [Symbol.asyncDispose]: () => release(holder) };
     }
-    if (code !== TAKEN)
-      throw new StartError(
-        "data.unwritable",
-        `cannot lock the data folder ${data} (flock: ${code}): name another with CAISSON_DATA`,
-      );
+    if (code !== TAKEN) throw unwritable(data, `flock: ${code}`);
     if (performance.now() > end) throw await inUse(data, path);
     await pause(AGAIN_MS);
   }
@@ -67,6 +63,13 @@ async function release(holder: ChildProcess): Promise<void> {
   const gone = once(holder, "exit");
   holder.stdin?.end();
   await gone;
+}
+
+function unwritable(data: string, reason: string): StartError {
+  return new StartError(
+    "data.unwritable",
+    `cannot lock the data folder ${data} (${reason}): name another with CAISSON_DATA`,
+  );
 }
 
 async function inUse(data: string, path: string): Promise<StartError> {

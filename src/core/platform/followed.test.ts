@@ -45,6 +45,18 @@ test("a change that stands though its answer failed is read soon where no other 
   await expect.poll(state, { timeout: 10_000 }).toBe(1);
 });
 
+test("a reading that refuses leaves the change to be read again", async () => {
+  class Refused extends CodedError<"refused"> {}
+  const said = ["refused", "read"];
+  const seen: string[] = [];
+  const followed = new Followed(async () => {
+    if (said.shift() === "refused") throw new Refused("refused", "no");
+    seen.push("read");
+  });
+  await expect(followed.change(() => Promise.resolve())).rejects.toThrow("no");
+  await followed.change(async () => expect(seen).toEqual(["read"]));
+});
+
 test("what was refused is not read again", async () => {
   const { followed, reads } = bench();
   class Refused extends CodedError<"refused"> {}

@@ -23,13 +23,15 @@ export class Followed {
       await this.#know();
       this.#known = false;
       try {
-        const result = await work();
+        const result = await work().catch((error: unknown) => {
+          // What the work itself refused was taken back whole; what reading says tells nothing of that.
+          this.#known = error instanceof CodedError;
+          throw error;
+        });
         await this.#know();
         return result;
       } catch (error) {
-        // What we refused ourselves was taken back whole.
-        if (error instanceof CodedError) this.#known = true;
-        else this.#knowSoon();
+        if (!this.#known) this.#knowSoon();
         throw error;
       }
     });
