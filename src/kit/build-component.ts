@@ -5,13 +5,12 @@ import { join } from "node:path";
 import { readComponentNames } from "#contract";
 import type { ExtensionConfig } from "#contract";
 import { bundleGuest } from "./bundle-guest.ts";
-import { flattenComponent } from "./flatten-component.ts";
+import type { Effort } from "./bundle-guest.ts";
 import { KitError } from "./kit-error.ts";
 import { withSourceLines } from "./line-table.ts";
+import { mergeGuest } from "./merge-guest.ts";
 import { stripExports } from "./strip-exports.ts";
-import { WORLD, worldText } from "./world.ts";
-
-const WIT_FILE = "world.wit";
+import { clockedWorldText, insideWorldText, WORLD, worldText } from "./world.ts";
 
 /** What an extension is written in, by the source file that its folder holds. */
 const SOURCES = [
@@ -20,15 +19,13 @@ const SOURCES = [
   { file: "src/main.wat", build: buildWat },
 ] as const;
 
-/** A draft leaves out what makes calls cheaper and builds longer. */
-export type Effort = "draft" | "release";
-
 interface Sources {
   readonly source: string;
   /** A folder for this build alone. */
   readonly work: string;
   readonly config: ExtensionConfig;
   readonly say: (text: string) => void;
+  readonly effort: Effort;
 }
 
 /**
@@ -49,25 +46,14 @@ export async function buildComponent(
     );
   const work = await mkdtemp(join(tmpdir(), "caisson-build-"));
   try {
-    await writeFile(join(work, WIT_FILE), await worldText(config.capabilities));
     const component = stripExports(
-      await source.build({ source: join(folder, source.file), work, config, say }),
+      await source.build({ source: join(folder, source.file), work, config, say, effort }),
     );
     requireHandler(component);
-    return source.build === buildTypeScript && effort === "release"
-      ? await flattened(component, say)
-      : component;
+    return component;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-/** The toolchain links several modules at every instantiation; one is enough. Whatever does not fit stays as it is, and works. */
-async function flattened(component: Uint8Array, say: (text: string) => void): Promise<Uint8Array> {
-  const { component: made, leftBecause } = await flattenComponent(component);
-  if (leftBecause !== null)
-    say(`the component is not flattened, so each call costs more: ${leftBecause}`);
-  return made;
 }
 
 function requireHandler(component: Uint8Array): void {
@@ -79,12 +65,25 @@ function requireHandler(component: Uint8Array): void {
     );
 }
 
-async function buildTypeScript({ source, work, config, say }: Sources): Promise<Uint8Array> {
-  const { code, lines } = await bundleGuest(source, config, say);
-  const { componentize } = await import("componentize-qjs");
+/** The toolchain links several modules at every call; a release merges them into one, which costs a call a third of that. */
+async function buildTypeScript(sources: Sources): Promise<Uint8Array> {
+  const { config, effort } = sources;
+  if (effort === "draft") return componentize(sources, await worldText(config.capabilities));
+  const guest = await componentize(sources, await insideWorldText(config.capabilities));
+  return wrapModule(await mergeGuest(guest), await clockedWorldText(config.capabilities));
+}
+
+async function componentize(
+  { source, work, config, say, effort }: Sources,
+  world: string,
+): Promise<Uint8Array> {
+  const { code, lines } = await bundleGuest(source, config, say, effort);
+  const witPath = join(work, "world.wit");
+  await writeFile(witPath, world);
+  const toolchain = await import("componentize-qjs");
   try {
-    const { component } = await componentize({
-      witPath: join(work, WIT_FILE),
+    const { component } = await toolchain.componentize({
+      witPath,
       jsSource: code,
       world: WORLD,
       sync: true,
@@ -104,11 +103,12 @@ function oneLine(text: string): string {
 }
 
 /** The text is a whole component, or a core module with the canonical ABI's names that is wrapped into one. */
-async function buildWat({ source, work }: Sources): Promise<Uint8Array> {
+async function buildWat({ source, config }: Sources): Promise<Uint8Array> {
   const { parse } = await import("@bytecodealliance/jco-transpile/wasm-tools");
   try {
     const bytes = await parse(await readFile(source, "utf8"));
-    return bytes[4] === 0x0d ? bytes : await wrapModule(bytes, work);
+    const isComponent = bytes[4] === 0x0d;
+    return isComponent ? bytes : await wrapModule(bytes, await worldText(config.capabilities));
   } catch (cause) {
     throw new KitError("component.build", `cannot build ${source}: ${(cause as Error).message}`, {
       cause,
@@ -116,10 +116,9 @@ async function buildWat({ source, work }: Sources): Promise<Uint8Array> {
   }
 }
 
-async function wrapModule(module: Uint8Array, work: string): Promise<Uint8Array> {
+async function wrapModule(module: Uint8Array, witSource: string): Promise<Uint8Array> {
   const { componentEmbed, componentNew } =
     await import("@bytecodealliance/jco-transpile/wasm-tools");
-  const witSource = await readFile(join(work, WIT_FILE), "utf8");
   const embedded = await componentEmbed({
     binary: module,
     witSource,
@@ -129,7 +128,7 @@ async function wrapModule(module: Uint8Array, work: string): Promise<Uint8Array>
   return componentNew(embedded, []);
 }
 
-async function buildC({ source, work }: Sources): Promise<Uint8Array> {
+async function buildC({ source, work, config }: Sources): Promise<Uint8Array> {
   const { compileC } = await import("./compile-c.ts");
-  return wrapModule(await compileC(source, work), work);
+  return wrapModule(await compileC(source, work), await worldText(config.capabilities));
 }

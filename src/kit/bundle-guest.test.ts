@@ -32,7 +32,12 @@ async function bundle(
       await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), text);
     }
-    return await bundleGuest(join(folder, "src/index.ts"), CONFIG, (text) => said.push(text));
+    return await bundleGuest(
+      join(folder, "src/index.ts"),
+      CONFIG,
+      (text) => said.push(text),
+      "draft",
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -11,9 +11,19 @@ import type { LineTable } from "./line-table.ts";
 const GUEST = fileURLToPath(new URL("../../sdk/guest/", import.meta.url));
 /** The kit's own modules in a bundle; by such a name no path of this machine gets into it. */
 const NAMESPACE = "caisson-kit";
+/** Text codecs, in the form that the effort has. */
+const TEXT = `${NAMESPACE}:text`;
+/** name: of the interface that the bundle exports. */
+const FORMS = {
+  draft: { name: "handler", text: "portable-text.js" },
+  release: { name: "entry", text: "inside-text.js" },
+} as const;
 const LINES = "@caisson-lines@";
 /** More lines than that are not worth their place in every instance's memory. */
 const MAX_TABLE_BYTES = 64 << 10;
+
+/** A draft leaves out what makes calls cheaper and builds longer. */
+export type Effort = "draft" | "release";
 
 export interface GuestBundle {
   readonly code: string;
@@ -25,12 +35,13 @@ export async function bundleGuest(
   source: string,
   { capabilities }: ExtensionConfig,
   say: (text: string) => void,
+  effort: Effort,
 ): Promise<GuestBundle> {
   const { build } = await import("esbuild");
   const folder = dirname(dirname(resolve(source)));
   const built = await build({
     stdin: {
-      contents: entryText(capabilities.includes("log")),
+      contents: entryText(capabilities.includes("log"), effort),
       resolveDir: folder,
       sourcefile: `${NAMESPACE}:entry`,
     },
@@ -43,7 +54,7 @@ export async function bundleGuest(
     platform: "neutral",
     target: "es2023",
     external: ["caisson:*", "wasi:*"],
-    plugins: [kitModules],
+    plugins: [kitModules(effort)],
     logLevel: "silent",
   }).catch((cause: unknown) => {
     throw new KitError(
@@ -55,29 +66,32 @@ export async function bundleGuest(
   return withLines(built.outputFiles, say);
 }
 
-function entryText(hasLog: boolean): string {
+function entryText(hasLog: boolean, effort: Effort): string {
+  const { name } = FORMS[effort];
   return [
     `import "${NAMESPACE}:prelude.js";`,
-    `import { guarded } from "${NAMESPACE}:report.js";`,
+    `import { exported } from "${NAMESPACE}:${effort}.js";`,
     hasLog ? `import { write } from "${capabilityInterfaces.log}";` : "const write = null;",
     'import * as extension from "./src/index.ts";',
-    `export const handler = guarded(extension.handler, write, "${LINES}");`,
+    `export const ${name} = exported(extension.handler, write, "${LINES}");`,
   ].join("\n");
 }
 
-const kitModules: Plugin = {
-  name: NAMESPACE,
-  setup: (build) => {
-    build.onResolve({ filter: new RegExp(`^${NAMESPACE}:`) }, ({ path }) => ({
-      path: path.slice(NAMESPACE.length + 1),
-      namespace: NAMESPACE,
-    }));
-    build.onLoad({ filter: /./, namespace: NAMESPACE }, async ({ path }) => ({
-      contents: await readFile(join(GUEST, path), "utf8"),
-      loader: "js",
-    }));
-  },
-};
+function kitModules(effort: Effort): Plugin {
+  return {
+    name: NAMESPACE,
+    setup: (build) => {
+      build.onResolve({ filter: new RegExp(`^${NAMESPACE}:`) }, ({ path }) => ({
+        path: path === TEXT ? FORMS[effort].text : path.slice(NAMESPACE.length + 1),
+        namespace: NAMESPACE,
+      }));
+      build.onLoad({ filter: /./, namespace: NAMESPACE }, async ({ path }) => ({
+        contents: await readFile(join(GUEST, path), "utf8"),
+        loader: "js",
+      }));
+    },
+  };
+}
 
 function failuresOf({ errors, message }: BuildFailure): string {
   const places = (errors ?? []).map(({ location, text }) =>

@@ -1,5 +1,5 @@
 import { WasmCursor } from "#contract";
-import { NotFlattened } from "./not-flattened.ts";
+import { KitError } from "./kit-error.ts";
 import {
   concat,
   nameBytes,
@@ -24,14 +24,15 @@ export interface CoreImport {
   readonly kind: number;
 }
 
-/** What flattening has to know of a core module. */
+/** What merging has to know of a core module. */
 export interface CoreModule {
   readonly imports: readonly CoreImport[];
+  readonly exports: readonly string[];
   readonly hasMemory: boolean;
   readonly hasStart: boolean;
 }
 
-/** Reads imports, and whether a memory or a start function is there. Throws NotFlattened for a kind of import that is not known here. */
+/** Throws KitError "component.build" for a kind of import that is not known here. */
 export function readCoreModule(bytes: Uint8Array): CoreModule {
   const sections = readSections(bytes);
   const imports = sections
@@ -39,6 +40,9 @@ export function readCoreModule(bytes: Uint8Array): CoreModule {
     .flatMap(({ body }) => readImports(body));
   return {
     imports,
+    exports: sections
+      .filter(({ id }) => id === EXPORT)
+      .flatMap(({ body }) => readExports(body).map(({ name }) => name)),
     hasMemory:
       sections.some(({ id }) => id === MEMORY) || imports.some(({ kind }) => kind === MEMORY_KIND),
     hasStart: sections.some(({ id }) => id === START),
@@ -70,6 +74,28 @@ export function renameModule(
   return withSections(bytes, sections);
 }
 
+/** The module without the element segments that fill an imported table which `fills` does not name. */
+export function withoutElements(
+  bytes: Uint8Array,
+  fills: (table: CoreImport) => boolean,
+): Uint8Array {
+  const tables = readCoreModule(bytes).imports.filter(({ kind }) => kind === TABLE_KIND);
+  const kept = (table: number) => {
+    const imported = tables[table];
+    return imported === undefined || fills(imported);
+  };
+  const sections = readSections(bytes).map((section) => {
+    if (section.id !== ELEMENT) return section;
+    const cursor = new WasmCursor(section.body);
+    const segments = readVector(cursor, () => readElements(cursor, Infinity));
+    return {
+      id: ELEMENT,
+      body: vector(segments.filter(({ table }) => kept(table)).map(({ segment }) => segment)),
+    };
+  });
+  return withSections(bytes, sections);
+}
+
 /**
  * Requires that nothing which merging brings in is left that only the GC proposal allows: types are plain functions, and every
  * offset and initial value is a constant (or an imported global), so that memory and table can be mapped from an image.
@@ -89,7 +115,7 @@ export function requirePlain(bytes: Uint8Array): void {
         requireInitial(cursor, importedGlobals, "a global");
       });
     if (id === DATA) readVector(cursor, () => requirePlainData(cursor));
-    if (id === ELEMENT) readVector(cursor, () => requirePlainElements(cursor));
+    if (id === ELEMENT) readVector(cursor, () => readElements(cursor, null));
   }
 }
 
@@ -107,18 +133,18 @@ function readImports(body: Uint8Array): RawImport[] {
     if (kind === FUNCTION_KIND) cursor.u32();
     else if (kind === TABLE_KIND) {
       if (![FUNCREF, EXTERNREF].includes(cursor.byte()))
-        throw new NotFlattened(`import ${module} ${name} is a table of a type not known`);
+        throw unfit(`import ${module} ${name} is a table of a type not known`);
       skipLimits(cursor);
     } else if (kind === MEMORY_KIND) skipLimits(cursor);
     else if (kind === GLOBAL_KIND) cursor.take(2);
-    else throw new NotFlattened(`import ${module} ${name} is of kind ${kind}`);
+    else throw unfit(`import ${module} ${name} is of kind ${kind}`);
     return { module, name, kind, type: cursor.since(from) };
   });
 }
 
 function skipLimits(cursor: WasmCursor): void {
   const flags = cursor.byte();
-  if (flags > 1) throw new NotFlattened(`a memory or table has limits of form ${flags}`);
+  if (flags > 1) throw unfit(`a memory or table has limits of form ${flags}`);
   cursor.u32();
   if (flags === 1) cursor.u32();
 }
@@ -136,30 +162,35 @@ function readExports(body: Uint8Array): { name: string; target: Uint8Array }[] {
 
 function requireFunctionType(cursor: WasmCursor): void {
   const FUNCTION_TYPE = 0x60;
-  if (cursor.byte() !== FUNCTION_TYPE) throw new NotFlattened("a type is no plain function");
+  if (cursor.byte() !== FUNCTION_TYPE) throw unfit("a type is no plain function");
   for (let vectors = 0; vectors < 2; vectors++)
     readVector(cursor, () => {
       const type = cursor.byte();
       if (type < 0x7b && type !== FUNCREF && type !== EXTERNREF)
-        throw new NotFlattened(`a function has a value of type ${type}`);
+        throw unfit(`a function has a value of type ${type}`);
     });
 }
 
 function requirePlainData(cursor: WasmCursor): void {
   const form = cursor.u32();
-  if (form > 1) throw new NotFlattened(`a data segment is of form ${form}`);
+  if (form > 1) throw unfit(`a data segment is of form ${form}`);
   if (form === 0) requireInitial(cursor, null, "a data segment");
   cursor.take(cursor.u32());
 }
 
-/** Forms 0 to 3 list function indices; the others hold expressions and are not known here. */
-function requirePlainElements(cursor: WasmCursor): void {
+/** Forms 0 to 3 list function indices; the others hold expressions and are not known here. table: the one that it fills; 0 where it fills none by itself. */
+function readElements(
+  cursor: WasmCursor,
+  globals: number | null,
+): { table: number; segment: Uint8Array } {
+  const from = cursor.at;
   const form = cursor.u32();
-  if (form > 3) throw new NotFlattened(`an element segment is of form ${form}`);
-  if (form === 2) cursor.u32();
-  if (form === 0 || form === 2) requireInitial(cursor, null, "an element segment");
+  if (form > 3) throw unfit(`an element segment is of form ${form}`);
+  const table = form === 2 ? cursor.u32() : 0;
+  if (form === 0 || form === 2) requireInitial(cursor, globals, "an element segment");
   if (form !== 0) cursor.byte();
   readVector(cursor, () => cursor.u32());
+  return { table, segment: cursor.since(from) };
 }
 
 /** A constant, or for globals what extended constant expressions and imported globals make of constants. */
@@ -178,6 +209,10 @@ function requireInitial(cursor: WasmCursor, importedGlobals: number | null, owne
     else if (mayFollow && opcode === REF_FUNC) cursor.u32();
     else if (importedGlobals !== null && ARITHMETIC.includes(opcode)) continue;
     else if (opcode !== GLOBAL_GET || cursor.u32() >= (importedGlobals ?? 0))
-      throw new NotFlattened(`${owner} starts with an expression that is no constant`);
+      throw unfit(`${owner} starts with an expression that is no constant`);
   }
+}
+
+function unfit(why: string): KitError {
+  return new KitError("component.build", `cannot merge the modules of the component: ${why}`);
 }

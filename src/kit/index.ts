@@ -1,7 +1,6 @@
 export { createExtension } from "./create-extension.ts";
 export type { DevEvent } from "./develop.ts";
 export { develop } from "./develop.ts";
-export { flattenComponent } from "./flatten-component.ts";
 export { KitError } from "./kit-error.ts";
 export { readLayout, writeLayout } from "./layout.ts";
 export type { Packed } from "./pack.ts";

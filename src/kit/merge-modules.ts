@@ -34,12 +34,12 @@ export interface MergePart {
 }
 
 /**
- * Merges core modules into one that needs no proposal that they did not need. kept: the exports that stay.
- * Throws KitError "component.build" where the merger fails, NotFlattened where something is left that the engine would not take.
+ * Merges core modules into one that needs no proposal that they did not need. exports: the names under which exports stay.
+ * Throws KitError "component.build" where the merger fails or something is left that the engine would not take.
  */
 export async function mergeModules(
   parts: readonly MergePart[],
-  kept: ReadonlySet<string>,
+  exports: ReadonlyMap<string, string>,
 ): Promise<Uint8Array> {
   const work = await mkdtemp(join(tmpdir(), "caisson-merge-"));
   try {
@@ -63,7 +63,7 @@ export async function mergeModules(
     const wanted = renameModule(
       await readFile(all),
       ({ module, name }) => [module, name],
-      (name) => (kept.has(name) ? name : null),
+      (name) => exports.get(name) ?? null,
     );
     await writeFile(some, wanted);
     await binaryen("wasm-opt", [some, "-o", folded, ...FEATURES, ...PASSES]);

@@ -13,7 +13,7 @@ import {
 import type { ExtensionConfig } from "#contract";
 import { fileURLToPath } from "node:url";
 import { buildComponent } from "./build-component.ts";
-import type { Effort } from "./build-component.ts";
+import type { Effort } from "./bundle-guest.ts";
 import { writeGuestTypes } from "./guest-types.ts";
 import { KitError } from "./kit-error.ts";
 

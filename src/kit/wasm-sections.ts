@@ -33,7 +33,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** LEB128 in its shortest form. */
-export function u32(value: number): Uint8Array {
+function u32(value: number): Uint8Array {
   const bytes: number[] = [];
   for (let rest = value; ; rest = Math.floor(rest / 128)) {
     const last = rest < 128;

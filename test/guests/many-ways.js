@@ -69,10 +69,89 @@ function language() {
     notDefined: caught(() => nothingOfThatName),
     tagged: caught(() => Symbol("s") + ""),
     date: new Date(0).toISOString(),
-    // The engine's generator stands frozen in the component, so both start alike.
-    random: Array.from({ length: 8 }, () => Math.random()),
   };
   return JSON.stringify(values);
+}
+
+const TEXTS = [
+  "",
+  "hello\n",
+  "caf\u00e9 \u{1f980}",
+  "\ufeffmark",
+  "lone \ud800 and \udc00",
+  "\u0000nul",
+  "\uffff\u{10ffff}",
+];
+/** First and last sequences of each length, and what is not well-formed: too long, surrogates, beyond the last, cut short. */
+const BYTES = [
+  [0x7f],
+  [0xc2, 0x80],
+  [0xdf, 0xbf],
+  [0xe0, 0xa0, 0x80],
+  [0xed, 0x9f, 0xbf],
+  [0xee, 0x80, 0x80],
+  [0xef, 0xbf, 0xbf],
+  [0xf0, 0x90, 0x80, 0x80],
+  [0xf4, 0x8f, 0xbf, 0xbf],
+  [0xef, 0xbb, 0xbf, 0x61],
+  [...new Uint8Array(20).fill(97), 0xc3, 0xa9],
+  [0x80],
+  [0xc0, 0x80],
+  [0xc1, 0xbf],
+  [0xe0, 0x9f, 0xbf],
+  [0xed, 0xa0, 0x80],
+  [0xf0, 0x8f, 0xbf, 0xbf],
+  [0xf4, 0x90, 0x80, 0x80],
+  [0xf5, 0x80, 0x80, 0x80],
+  [0xff],
+  [0xc2],
+  [0xe2, 0x82],
+  [0xf0, 0x9f, 0xa6],
+  [0xc2, 0x41],
+  [0xe2, 0x82, 0x41],
+  [0xf0, 0x9f, 0xa6, 0x41],
+  [...new Uint8Array(9).fill(97), 0xff, ...new Uint8Array(9).fill(98)],
+];
+
+// The top level runs when the component is built.
+const BUILT = new TextEncoder().encode("built: caf\u00e9");
+
+/** What the text codecs do, as one text. */
+function codecs() {
+  const [encoder, lossy, strict] = [
+    new TextEncoder(),
+    new TextDecoder(),
+    new TextDecoder("utf-8", { fatal: true }),
+  ];
+  const big = "0123456789abcdef".repeat(1 << 12) + "\u00e9";
+  return JSON.stringify({
+    encoded: TEXTS.map((text) => Array.from(encoder.encode(text))),
+    whole: TEXTS.map((text) => caught(() => escape(lossy.decode(encoder.encode(text))))),
+    lossy: BYTES.map((bytes) => escape(lossy.decode(Uint8Array.from(bytes)))),
+    strict: BYTES.map((bytes) => caught(() => escape(strict.decode(Uint8Array.from(bytes))))),
+    inside: escape(lossy.decode(Uint8Array.from([1, 2, 97, 98, 3]).subarray(2, 4))),
+    buffer: escape(lossy.decode(Uint8Array.from([97, 98]).buffer)),
+    owned: [encoder.encode("ab")].map(({ byteOffset, buffer }) => [byteOffset, buffer.byteLength]),
+    built: escape(lossy.decode(BUILT)),
+    other: caught(() => encoder.encode(12)),
+    nothing: [encoder.encode().length, lossy.decode()],
+    big: lossy.decode(encoder.encode(big)) === big,
+  });
+}
+
+/** The request as an object, as one text. */
+function shape(request) {
+  const before = Object.keys(request);
+  const { body, ...copied } = request;
+  request.path = "/set";
+  delete request.query;
+  return JSON.stringify({
+    before,
+    copied,
+    kept: request.headers === request.headers,
+    body: body === request.body,
+    after: { path: request.path, query: request.query, keys: Object.keys(request) },
+  });
 }
 
 function fill(mebibytes) {
@@ -87,6 +166,12 @@ const forever = () => {
 
 const ways = {
   language: () => answer(bytesOf(language())),
+  codecs: () => answer(bytesOf(codecs())),
+  shape: (request) => answer(bytesOf(shape(request))),
+  setFirst: (request) => {
+    request.headers = [];
+    return answer(bytesOf(JSON.stringify(request.headers)));
+  },
   sum: ({ body }) => {
     let sum = 17;
     for (let part = body.read(70_000); part.length > 0; part = body.read(70_000))
@@ -125,7 +210,7 @@ const ways = {
   some: () => answer(bytesOf(String(fill(6)))),
   tooMuch: () => answer(bytesOf(String(fill(200)))),
   seen: ({ method, path, query, params, headers }) =>
-    answer(bytesOf(JSON.stringify({ method, path, query, params, headers }))),
+    answer(new TextEncoder().encode(JSON.stringify({ method, path, query, params, headers }))),
 };
 
 export const handler = {

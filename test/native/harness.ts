@@ -46,6 +46,8 @@ export interface Request {
   readonly responseBytes?: number;
   readonly body?: Uint8Array;
   readonly method?: string;
+  /** More of what a guest sees. */
+  readonly seen?: Partial<Pick<OpenFrame, "path" | "query" | "params" | "headers">>;
   /** A body follows. */
   readonly open?: boolean;
 }
@@ -218,5 +220,6 @@ function frameOf(handle: Uint8Array, request: Request): OpenFrame {
     query: "",
     params: [],
     headers: [["accept", "*/*"]],
+    ...request.seen,
   };
 }
