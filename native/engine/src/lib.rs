@@ -47,8 +47,9 @@ const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 const KEEP_STACK_BYTES: usize = 16 * 1024;
-/// Slots given back to the kernel by one call; until then they are not used again.
-const DECOMMIT_BATCH: usize = 48;
+/// Regions given back to the kernel by one system call. Until then their slots are not used again, so a large batch walks through
+/// more memory than the processor's caches hold.
+const DECOMMIT_BATCH: usize = 8;
 
 /// What both executables set: everything that reaches generated code. Proposals that are not needed are off, so that
 /// most advisories about them do not apply.
