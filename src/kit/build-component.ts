@@ -70,7 +70,8 @@ async function buildTypeScript(sources: Sources): Promise<Uint8Array> {
   const { config, effort } = sources;
   if (effort === "draft") return componentize(sources, await worldText(config.capabilities));
   const guest = await componentize(sources, await insideWorldText(config.capabilities));
-  return wrapModule(await mergeGuest(guest), await clockedWorldText(config.capabilities));
+  const world = await clockedWorldText(config.capabilities);
+  return wrapModule(sources.source, await mergeGuest(guest), world);
 }
 
 async function componentize(
@@ -105,30 +106,39 @@ function oneLine(text: string): string {
 /** The text is a whole component, or a core module with the canonical ABI's names that is wrapped into one. */
 async function buildWat({ source, config }: Sources): Promise<Uint8Array> {
   const { parse } = await import("@bytecodealliance/jco-transpile/wasm-tools");
-  try {
-    const bytes = await parse(await readFile(source, "utf8"));
-    const isComponent = bytes[4] === 0x0d;
-    return isComponent ? bytes : await wrapModule(bytes, await worldText(config.capabilities));
-  } catch (cause) {
-    throw new KitError("component.build", `cannot build ${source}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  const bytes = await parse(await readFile(source, "utf8")).catch((cause: Error) => {
+    throw new KitError("component.build", `cannot build ${source}: ${cause.message}`, { cause });
+  });
+  const isComponent = bytes[4] === 0x0d;
+  return isComponent ? bytes : wrapModule(source, bytes, await worldText(config.capabilities));
 }
 
-async function wrapModule(module: Uint8Array, witSource: string): Promise<Uint8Array> {
+async function wrapModule(
+  source: string,
+  module: Uint8Array,
+  witSource: string,
+): Promise<Uint8Array> {
   const { componentEmbed, componentNew } =
     await import("@bytecodealliance/jco-transpile/wasm-tools");
-  const embedded = await componentEmbed({
-    binary: module,
-    witSource,
-    world: WORLD,
-    stringEncoding: "utf8",
-  });
-  return componentNew(embedded, []);
+  try {
+    const stringEncoding = "utf8";
+    const embedded = await componentEmbed({
+      binary: module,
+      witSource,
+      world: WORLD,
+      stringEncoding,
+    });
+    return await componentNew(embedded, []);
+  } catch (cause) {
+    throw new KitError(
+      "component.build",
+      `cannot make a component of ${source}: ${oneLine((cause as Error).message)}`,
+      { cause },
+    );
+  }
 }
 
 async function buildC({ source, work, config }: Sources): Promise<Uint8Array> {
   const { compileC } = await import("./compile-c.ts");
-  return wrapModule(await compileC(source, work), await worldText(config.capabilities));
+  return wrapModule(source, await compileC(source, work), await worldText(config.capabilities));
 }

@@ -57,9 +57,11 @@ test("a tenant whose calls do not end leaves room for another's, which are all a
     await until("all to be inside", async () =>
       (await openCalls()) === INSTALLS * EACH ? true : null,
     );
-    const codes = new Set<string>();
-    for (let n = 0; n < 40; n++) codes.add((await caisson.call(caisson.south.key, CALM)).code);
-    expect([...codes]).toEqual([""]);
+    // Up to the first that fails: each of those waits for as long as a call may.
+    let code = "";
+    for (let n = 0; n < 40 && code === ""; n++)
+      ({ code } = await caisson.call(caisson.south.key, CALM));
+    expect(code).toBe("");
     expect(answered).toBe(0);
   } finally {
     for (const each of flooding) each.destroy();

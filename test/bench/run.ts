@@ -13,12 +13,22 @@ import { naiveCall, startOutside, UPSTREAM } from "./outside.ts";
 import { watchForeign } from "./processes.ts";
 import { rowsUnderLoad } from "./under-load.ts";
 
+const HELP = `npm run bench [-- --quick] [-- --json]
+measures Caisson against plain Node and workerd, side by side: ratios, with their range over the rounds (docs/performance.md)
+--quick  three short rounds, without the rows under load; --json  one row per figure
+`;
+
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+if (options.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const PLAN = options.quick
   ? { rounds: 3, seconds: 2, starts: 2, long: false }
   : { rounds: 5, seconds: 3, starts: 3, long: true };
