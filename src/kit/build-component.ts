@@ -65,7 +65,7 @@ function requireHandler(component: Uint8Array): void {
     );
 }
 
-/** The toolchain links several modules at every call; a release merges them into one, which costs a call a third of that. */
+/** The toolchain links several modules at every call and makes the whole request of them; a release is one module that makes what is asked for. */
 async function buildTypeScript(sources: Sources): Promise<Uint8Array> {
   const { config, effort } = sources;
   if (effort === "draft") return componentize(sources, await worldText(config.capabilities));
