@@ -103,6 +103,12 @@ test("a run that cannot be read is no run", () => {
   expect(look()).toContain("its tooth was not run here");
 });
 
+test("a test with a name of any length leaves the others their run", () => {
+  keep(RUN_FILES.tests, [REFUSAL, TWIN, `parse.test.ts > parse() refuses ${"a".repeat(9_000)}`]);
+  keep(RUN_FILES.teeth, ["LOAD-X"]);
+  expect(look()).toBe("Enforced: ");
+});
+
 test("a report that is older than its time counts no more", () => {
   keep(RUN_FILES.tests, [REFUSAL, TWIN]);
   keep(RUN_FILES.teeth, ["LOAD-X"]);

@@ -8,6 +8,8 @@ export const RUN_FILES = {
 } as const;
 const MAX_RUN_BYTES = 4 * 1_048_576;
 const MAX_NAMES = 20_000;
+/** A longer name is cut when it is written; no test of a claim has one. */
+const MAX_NAME = 1_000;
 
 /** A run of the tests, or of the teeth, on one state of the sources. */
 export interface TestRun {
@@ -25,7 +27,7 @@ export function readTestRun(path: string): TestRun | null {
     const bytes = readFileSync(path);
     const reader = ObjectReader.of(parseStrictJson(bytes, { maxBytes: MAX_RUN_BYTES }), "run");
     reader.literal("v", 1);
-    const names = { max: 1_000, maxItems: MAX_NAMES };
+    const names = { max: MAX_NAME, maxItems: MAX_NAMES };
     const run = {
       source: reader.string("source", { pattern: /^[0-9a-f]{64}$/ }),
       at: reader.instant("at"),
@@ -72,6 +74,7 @@ export function mergeRuns(before: TestRun | null, now: TestRun): TestRun {
 }
 
 export function runText({ source, at, passed, failed }: TestRun): string {
-  const sorted = (names: ReadonlySet<string>) => [...names].toSorted();
+  const sorted = (names: ReadonlySet<string>) =>
+    [...names].map((name) => name.slice(0, MAX_NAME)).toSorted();
   return `${JSON.stringify({ v: 1, source, at: formatInstant(at), passed: sorted(passed), failed: sorted(failed) }, null, 1)}\n`;
 }

@@ -25,9 +25,12 @@ test.each([
   "/api/ext/acme.hello/%ff",
   "/api/ext/../v1/tenants",
   "/api/ext/ACME.hello/",
-  `/api/ext/acme.hello/${"a".repeat(9_000)}`,
 ])("parseTarget() refuses %s", (url) => {
   expect(parseTarget(url)).toBe("malformed");
+});
+
+test("parseTarget() refuses a target that is too long", () => {
+  expect(parseTarget(`/api/ext/acme.hello/${"a".repeat(9_000)}`)).toBe("malformed");
 });
 
 test("parseTarget() never gives a segment that another parser could read as a separator or a dot", () => {
