@@ -1,4 +1,4 @@
-// UTF-8 by compiled code, for a release: interpreted, each letter costs about as much as a whole word does here.
+// UTF-8 by compiled code, for a release.
 import { decode as decodeInside, encode as encodeInside } from "caisson:inside/text";
 import { decode as decodePortable, encode as encodePortable } from "caisson-kit:portable-text.js";
 

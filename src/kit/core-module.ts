@@ -1,5 +1,5 @@
 import { WasmCursor } from "#contract";
-import { KitError } from "./kit-error.ts";
+import { notMerged } from "./kit-error.ts";
 import {
   concat,
   nameBytes,
@@ -80,8 +80,8 @@ export function withoutElements(
   fills: (table: CoreImport) => boolean,
 ): Uint8Array {
   const tables = readCoreModule(bytes).imports.filter(({ kind }) => kind === TABLE_KIND);
-  const kept = (table: number) => {
-    const imported = tables[table];
+  const kept = (table: number | null) => {
+    const imported = table === null ? undefined : tables[table];
     return imported === undefined || fills(imported);
   };
   const sections = readSections(bytes).map((section) => {
@@ -133,18 +133,18 @@ function readImports(body: Uint8Array): RawImport[] {
     if (kind === FUNCTION_KIND) cursor.u32();
     else if (kind === TABLE_KIND) {
       if (![FUNCREF, EXTERNREF].includes(cursor.byte()))
-        throw unfit(`import ${module} ${name} is a table of a type not known`);
+        throw notMerged(`import ${module} ${name} is a table of a type not known`);
       skipLimits(cursor);
     } else if (kind === MEMORY_KIND) skipLimits(cursor);
     else if (kind === GLOBAL_KIND) cursor.take(2);
-    else throw unfit(`import ${module} ${name} is of kind ${kind}`);
+    else throw notMerged(`import ${module} ${name} is of kind ${kind}`);
     return { module, name, kind, type: cursor.since(from) };
   });
 }
 
 function skipLimits(cursor: WasmCursor): void {
   const flags = cursor.byte();
-  if (flags > 1) throw unfit(`a memory or table has limits of form ${flags}`);
+  if (flags > 1) throw notMerged(`a memory or table has limits of form ${flags}`);
   cursor.u32();
   if (flags === 1) cursor.u32();
 }
@@ -162,35 +162,39 @@ function readExports(body: Uint8Array): { name: string; target: Uint8Array }[] {
 
 function requireFunctionType(cursor: WasmCursor): void {
   const FUNCTION_TYPE = 0x60;
-  if (cursor.byte() !== FUNCTION_TYPE) throw unfit("a type is no plain function");
+  if (cursor.byte() !== FUNCTION_TYPE) throw notMerged("a type is no plain function");
   for (let vectors = 0; vectors < 2; vectors++)
     readVector(cursor, () => {
       const type = cursor.byte();
       if (type < 0x7b && type !== FUNCREF && type !== EXTERNREF)
-        throw unfit(`a function has a value of type ${type}`);
+        throw notMerged(`a function has a value of type ${type}`);
     });
 }
 
 function requirePlainData(cursor: WasmCursor): void {
   const form = cursor.u32();
-  if (form > 1) throw unfit(`a data segment is of form ${form}`);
+  if (form > 1) throw notMerged(`a data segment is of form ${form}`);
   if (form === 0) requireInitial(cursor, null, "a data segment");
   cursor.take(cursor.u32());
 }
 
-/** Forms 0 to 3 list function indices; the others hold expressions and are not known here. table: the one that it fills; 0 where it fills none by itself. */
+/**
+ * Forms 0 to 3 list function indices; the others hold expressions and are not known here. globals: how many an offset may name;
+ * table: the one that it fills by itself, or null.
+ */
 function readElements(
   cursor: WasmCursor,
   globals: number | null,
-): { table: number; segment: Uint8Array } {
+): { table: number | null; segment: Uint8Array } {
   const from = cursor.at;
   const form = cursor.u32();
-  if (form > 3) throw unfit(`an element segment is of form ${form}`);
-  const table = form === 2 ? cursor.u32() : 0;
-  if (form === 0 || form === 2) requireInitial(cursor, globals, "an element segment");
+  if (form > 3) throw notMerged(`an element segment is of form ${form}`);
+  const isActive = form === 0 || form === 2;
+  const named = form === 2 ? cursor.u32() : 0;
+  if (isActive) requireInitial(cursor, globals, "an element segment");
   if (form !== 0) cursor.byte();
   readVector(cursor, () => cursor.u32());
-  return { table, segment: cursor.since(from) };
+  return { table: isActive ? named : null, segment: cursor.since(from) };
 }
 
 /** A constant, or for globals what extended constant expressions and imported globals make of constants. */
@@ -209,10 +213,6 @@ function requireInitial(cursor: WasmCursor, importedGlobals: number | null, owne
     else if (mayFollow && opcode === REF_FUNC) cursor.u32();
     else if (importedGlobals !== null && ARITHMETIC.includes(opcode)) continue;
     else if (opcode !== GLOBAL_GET || cursor.u32() >= (importedGlobals ?? 0))
-      throw unfit(`${owner} starts with an expression that is no constant`);
+      throw notMerged(`${owner} starts with an expression that is no constant`);
   }
-}
-
-function unfit(why: string): KitError {
-  return new KitError("component.build", `cannot merge the modules of the component: ${why}`);
 }

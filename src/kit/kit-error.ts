@@ -17,3 +17,8 @@ export class KitError extends CodedError<
 > {
   override readonly name = "KitError";
 }
+
+/** Of the toolchain's modules; why: in the plural, of what is not known here. */
+export function notMerged(why: string): KitError {
+  return new KitError("component.build", `cannot merge the modules of the component: ${why}`);
+}

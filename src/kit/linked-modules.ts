@@ -1,7 +1,7 @@
 import { WasmCursor } from "#contract";
 import { readCoreModule } from "./core-module.ts";
 import type { CoreModule } from "./core-module.ts";
-import { KitError } from "./kit-error.ts";
+import { notMerged } from "./kit-error.ts";
 import { readName, readSections, readVector } from "./wasm-sections.ts";
 import type { WasmSection } from "./wasm-sections.ts";
 
@@ -93,7 +93,7 @@ class LinkReader {
     const name = target === OUTER ? "" : readName(cursor);
     if (coreSort === null) return;
     if (target !== CORE_EXPORT || coreSort >= CORE_SORTS)
-      throw unknown(`a core alias of sort ${coreSort} points outside`);
+      throw notMerged(`a core alias of sort ${coreSort} points outside`);
     this.#spaces[coreSort]?.push(exportOf(this.#instance(index), name));
   }
 
@@ -101,7 +101,7 @@ class LinkReader {
   #readCanon(cursor: WasmCursor): void {
     const [LIFT, NEW, REP] = [0, 2, 4];
     const kind = cursor.byte();
-    if (kind > REP) throw unknown(`a canonical function of kind ${kind}`);
+    if (kind > REP) throw notMerged(`a canonical function of kind ${kind}`);
     if (kind < NEW) cursor.byte();
     cursor.u32();
     if (kind < NEW) skipOptions(cursor);
@@ -128,16 +128,12 @@ function skipOptions(cursor: WasmCursor): void {
   const [LATIN1, POST_RETURN] = [2, 5];
   readVector(cursor, () => {
     const tag = cursor.byte();
-    if (tag > POST_RETURN) throw unknown(`a canonical function has option ${tag}`);
+    if (tag > POST_RETURN) throw notMerged(`a canonical function has option ${tag}`);
     if (tag > LATIN1) cursor.u32();
   });
 }
 
 function known<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw unknown(`${what} is not there`);
+  if (value === undefined) throw notMerged(`${what} is not there`);
   return value;
-}
-
-function unknown(why: string): KitError {
-  return new KitError("component.build", `cannot merge the modules of the component: ${why}`);
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { readCoreModule, withoutElements } from "./core-module.ts";
-import { KitError } from "./kit-error.ts";
+import { notMerged } from "./kit-error.ts";
 import { readLinkedModules } from "./linked-modules.ts";
 import type { LinkedModule } from "./linked-modules.ts";
 import { mergeModules } from "./merge-modules.ts";
@@ -57,7 +57,7 @@ export async function mergeGuest(component: Uint8Array): Promise<Uint8Array> {
 
 function exporterOf(group: readonly LinkedModule[], name: string): string {
   const found = group.find(({ facts }) => facts.exports.includes(name));
-  if (found === undefined) throw unfit(`none of them exports ${name}`);
+  if (found === undefined) throw notMerged(`none of them exports ${name}`);
   return String(found.instance);
 }
 
@@ -67,7 +67,7 @@ function guestPart(
   helpers: readonly Helper[],
 ): MergePart {
   const { instance, bytes, facts, sourceOf } = linked;
-  if (facts.hasStart) throw unfit("one of them has a start function");
+  if (facts.hasStart) throw notMerged("one of them has a start function");
   const ownSource = (module: string, name: string) => {
     const source = sourceOf(module, name);
     return group.some((other) => other.instance === source?.instance) ? source : null;
@@ -118,9 +118,5 @@ function unique(part: string, name: string): string {
 function requireImports(merged: Uint8Array): void {
   const left = readCoreModule(merged).imports.find(({ module }) => !IMPORTS.test(module));
   if (left !== undefined)
-    throw unfit(`they import ${left.module} ${left.name}, which nothing answers`);
-}
-
-function unfit(why: string): KitError {
-  return new KitError("component.build", `cannot merge the modules of the component: ${why}`);
+    throw notMerged(`they import ${left.module} ${left.name}, which nothing answers`);
 }
